@@ -1,0 +1,64 @@
+// A caching allocator over one backend's memory: best fit among free blocks, splitting and
+// coalescing inside the segments obtained from the device. Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "kernels/backend.h"
+
+namespace lamella {
+
+struct AllocatorStats {
+  std::size_t live = 0;  // bytes handed out now
+  std::size_t peak = 0;  // most bytes ever handed out at once
+  std::size_t held = 0;  // bytes obtained from the device (live + cached)
+  std::size_t held_peak = 0;
+  std::int64_t requests = 0;
+  std::int64_t device_allocations = 0;
+};
+
+class Allocator {
+ public:
+  // cap = 0: no limit. Otherwise a request that would make the bytes held pass it fails.
+  Allocator(const Backend& backend, std::size_t cap);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  // O(log blocks). Throws Error saying what was asked, held and free.
+  void* allocate(std::size_t bytes);
+  void release(void* data) noexcept;
+
+  void release_cached();  // gives every wholly free segment back to the device
+  void reset_peak();
+  AllocatorStats stats() const;
+  const Backend& backend() const { return backend_; }
+
+ private:
+  struct Block {
+    std::size_t bytes = 0;
+    bool free = false;
+    bool segment_start = false;
+    std::size_t segment_bytes = 0;  // of the whole segment, valid where segment_start
+  };
+  using Blocks = std::map<char*, Block>;
+
+  void* take(Blocks::iterator block, std::size_t bytes);
+  void release_cached_locked();
+  Blocks::iterator new_segment(std::size_t bytes);
+
+  const Backend& backend_;
+  const std::size_t cap_;
+  mutable std::mutex mutex_;
+  Blocks blocks_;                                   // every block, by address
+  std::set<std::pair<std::size_t, char*>> free_;    // free blocks, by size
+  AllocatorStats stats_;
+};
+
+}  // namespace lamella

@@ -1,0 +1,79 @@
+// The public ops. Each checks its arguments, allocates its output (or writes into `out`, which may
+// be a channel slice), calls one kernel, and, where a gradient is wanted, records its backward next
+// to its forward. Errors name op, dimension, both values and the way out. All take NHWC tensors.
+// An optional tensor argument is left out by passing Tensor().
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/context.h"
+
+namespace lamella {
+
+struct Conv2dOptions {
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+};
+
+// x [N,H,W,C], w [K,R,S,C], bias [K] or absent -> y [N,P,Q,K], P = (H + 2 pad_h - R)/stride_h + 1.
+// O(N P Q K R S C).
+Tensor conv2d(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias = {},
+              const Conv2dOptions& options = {}, Tensor out = {});
+
+// x [N,C], w [K,C], bias [K] or absent -> y [N,K] = x w^T + bias.
+Tensor linear(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias = {},
+              Tensor out = {});
+
+struct BatchNormTensors {
+  Tensor gamma, beta;                 // [C]
+  Tensor running_mean, running_var;   // [C]; updated in training, used in inference
+};
+struct BatchNormOptions {
+  float eps = 1e-5F;
+  float momentum = 0.1F;  // running <- running + momentum * (batch - running)
+  bool relu_in = false;   // normalise max(x, 0)
+  bool relu_out = false;  // return max(y, 0)
+};
+// Statistics of the batch when ctx.training (the running ones are updated, with the unbiased
+// variance), else the running ones. x [.., C] -> y of the same shape.
+// Ioffe & Szegedy 2015, algorithm 1.
+Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
+                  const BatchNormOptions& options = {}, Tensor out = {});
+
+Tensor relu(Context& ctx, const Tensor& x, Tensor out = {});
+Tensor add(Context& ctx, const Tensor& a, const Tensor& b, Tensor out = {});
+
+struct Pool2dOptions {
+  std::int64_t size_h = 2, size_w = 2;
+  std::int64_t stride_h = 2, stride_w = 2;
+  std::int64_t pad_h = 0, pad_w = 0;
+  bool ceil_mode = false;         // round the output extent up; no window starts in the far padding
+  bool count_include_pad = true;  // average pooling only
+};
+Tensor max_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
+Tensor avg_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
+// x [N,H,W,C] -> y [N,C], the mean over H and W.
+Tensor global_avg_pool(Context& ctx, const Tensor& x, Tensor out = {});
+
+// Copies x into `out`, a slice of a wider buffer: the way to put an existing tensor into a concat.
+Tensor copy_into(Context& ctx, const Tensor& x, Tensor out);
+// Joins tensors of equal pixels along the channels. Prefer letting each producer write its slice:
+//   Tensor joined = ctx.empty_with_grad({n, h, w, c1 + c2});
+//   batch_norm(ctx, x, bn, {}, joined.slice(0, c1));  copy_into(ctx, z, joined.slice(c1, c1 + c2));
+Tensor concat(Context& ctx, const std::vector<Tensor>& parts);
+// [N,H,W,C] -> [N,H*W*C] in NHWC order; no copy.
+Tensor flatten(const Tensor& x);
+
+// Keeps each element with probability 1 - p and scales it by 1/(1-p) when ctx.training, else
+// returns x. The mask is addressed by (ctx.seed, ctx.step, layer): give each layer its own number.
+Tensor dropout(Context& ctx, const Tensor& x, float p, std::uint32_t layer, Tensor out = {});
+
+// logits [N,C], labels [N] i32 in [0,C) -> mean over N of -log softmax(logits)[label], a scalar.
+Tensor softmax_cross_entropy(Context& ctx, const Tensor& logits, const Tensor& labels);
+// Rows of x -> probabilities, f32 [N,C]. No gradient.
+Tensor softmax(Context& ctx, const Tensor& x);
+// lambda * sum over all tensors of sum w^2, a scalar.
+Tensor l2_penalty(Context& ctx, const std::vector<Tensor>& weights, float lambda);
+
+}  // namespace lamella

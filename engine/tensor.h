@@ -1,0 +1,88 @@
+// A tensor: a handle to shared storage, a shape whose last dim is the channels, and a pixel pitch.
+// NHWC, logical and physical. Copying a Tensor copies the handle, not the elements.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/shape.h"
+#include "kernels/dtype.h"
+
+namespace lamella {
+
+class Allocator;
+class Context;
+class GradBuffer;
+
+// Owns one allocation; goes back to its allocator with the last handle.
+class Storage {
+ public:
+  Storage(std::shared_ptr<Allocator> allocator, std::size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  char* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  const Allocator& allocator() const { return *allocator_; }
+
+ private:
+  std::shared_ptr<Allocator> allocator_;
+  std::size_t bytes_;
+  char* data_;
+};
+
+// Where the gradient of a tensor lives: a channel range of a GradBuffer.
+struct GradRef {
+  std::shared_ptr<GradBuffer> buffer;  // null: no gradient wanted
+  std::int64_t first_channel = 0;
+  Shape shape;  // of the tensor it belongs to
+  explicit operator bool() const { return buffer != nullptr; }
+};
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined: stands for "absent" where an argument is optional
+
+  bool defined() const { return storage_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t dim(int i) const { return shape_[i]; }
+  std::int64_t pixels() const { return shape_.pixels(); }
+  std::int64_t channels() const { return shape_.channels(); }
+  std::int64_t count() const { return shape_.count(); }
+  std::int64_t pitch() const { return pitch_; }  // elements from one pixel to the next
+  bool dense() const { return pitch_ == channels(); }
+  DType dtype() const { return dtype_; }
+  void* data() const;  // on the context's device
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data());
+  }
+
+  // The channels [begin, end) of the same memory, and of the same gradient.
+  Tensor slice(std::int64_t begin, std::int64_t end) const;
+  // The same elements in another shape; dense tensors only.
+  Tensor reshape(const Shape& shape) const;
+  // The same elements without a gradient.
+  Tensor detach() const;
+
+  bool requires_grad() const { return grad_.buffer != nullptr; }
+  // Makes this a leaf whose gradient is wanted (parameters). Returns *this.
+  Tensor& require_grad();
+  const GradRef& grad_ref() const { return grad_; }
+  // The gradient as a tensor; undefined while nothing has written it.
+  Tensor grad() const;
+  // Forgets the gradient: the next backward sets it instead of adding.
+  void zero_grad();
+
+ private:
+  friend class Context;
+  friend class GradBuffer;
+  std::shared_ptr<Storage> storage_;
+  std::int64_t offset_ = 0;  // elements
+  Shape shape_;
+  std::int64_t pitch_ = 0;
+  DType dtype_ = DType::F32;
+  GradRef grad_;
+};
+
+}  // namespace lamella

@@ -1,0 +1,25 @@
+// LAMELLA_TRACE=op,alloc: one line per kernel call and per allocation, on stderr or wherever
+// Context::Options::trace points. An op line is `<kernel> <key>=<value>…`, the grammar of
+// tests/shapes/*.txt, so it can be pasted behind `op_tests --case`.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "kernels/shapes.h"
+
+namespace lamella {
+
+using TraceSink = std::function<void(const std::string& line)>;
+
+std::string describe(const SliceShape&);
+std::string describe(const AddShape&);
+std::string describe(const Conv2dShape&);
+std::string describe(const LinearShape&);
+std::string describe(const BatchNormShape&);
+std::string describe(const Pool2dShape&);
+std::string describe(const GlobalPoolShape&);
+std::string describe(const SoftmaxShape&);
+std::string describe(const FlatShape&);
+
+}  // namespace lamella

@@ -1,0 +1,37 @@
+// What a device is to the engine: a kernel table, memory, and copies. The CPU backend is part of
+// liblamella; `cuda` and `simt` are shared libraries loaded at run time, each exporting one symbol.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+
+namespace lamella {
+
+constexpr std::uint32_t kBackendAbi = 1;
+
+struct Backend {
+  std::uint32_t abi = kBackendAbi;
+  const char* name = "";         // "cpu", "cuda", "simt"
+  const char* description = "";  // one line for `lamella doctor`
+  const KernelTable* kernels = nullptr;
+
+  // Device memory, at least 256-byte aligned. allocate returns null when there is none left.
+  void* (*allocate)(std::size_t bytes) = nullptr;
+  void (*release)(void* data, std::size_t bytes) = nullptr;
+
+  // All copies are ordered after earlier work on the stream; copy_to_host returns when done.
+  void (*copy_to_device)(void* dst, const void* src, std::size_t bytes, void* stream) = nullptr;
+  void (*copy_to_host)(void* dst, const void* src, std::size_t bytes, void* stream) = nullptr;
+  void (*synchronize)(void* stream) = nullptr;
+
+  // Null when the device can be used, else a sentence that says what is missing.
+  const char* (*unavailable)() = nullptr;
+};
+
+}  // namespace lamella
+
+// The one symbol of a backend library.
+using LamellaBackendFunction = const lamella::Backend*();
+inline constexpr const char* kLamellaBackendSymbol = "lamella_backend";

@@ -1,0 +1,140 @@
+// Every kernel of the engine: one function pointer and one contract each. A backend is a filled
+// copy of this table; a null entry means "not in this backend" and the op that needs it says so.
+// To study a kernel, copy a table, put your own function into one entry, and run the same tests
+// and benches on it.
+//
+// Contracts that hold for all entries:
+//  - Pointers belong to the backend's device. `void*` operands have the type `shape.dtype`;
+//    `float*` operands (statistics, biases, scalars, optimiser state) are always f32, and so is
+//    every accumulation (or wider).
+//  - Outputs never alias inputs, except where a contract says "in place".
+//  - A gradient output says `Write`: Set overwrites whatever is there, NaN poison included;
+//    Add adds to it. All other outputs are overwritten.
+//  - Only the C channels of a slice are touched, never the gap up to its pitch.
+//  - Deterministic: same inputs, same threads and same instruction set give the same bits.
+//  - Counts may be zero where that is meaningful (no pixels, no elements): the call does nothing.
+//  - A kernel that cannot do what is asked throws std::runtime_error with a sentence.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/shapes.h"
+
+namespace lamella {
+
+// What a kernel may use besides its operands.
+struct KernelContext {
+  void* stream = nullptr;  // cudaStream_t on cuda, unused elsewhere
+  int threads = 1;         // CPU threads
+  void* workspace_owner = nullptr;
+  // Scratch on the device, 64-byte aligned, undefined contents, valid until the next call of it.
+  void* (*workspace)(void* owner, std::size_t bytes) = nullptr;
+
+  template <class T>
+  T* scratch(std::int64_t count) const {
+    return static_cast<T*>(
+        workspace(workspace_owner, static_cast<std::size_t>(count) * sizeof(T)));
+  }
+};
+
+struct KernelTable {
+  using Ctx = const KernelContext&;
+
+  // --- pointwise ------------------------------------------------------------------------------
+  // y[i] = value, `count` elements.
+  void (*fill)(Ctx, const FlatShape&, float value, void* y);
+  // y (=|+=) x, between pitches. In place is not allowed.
+  void (*copy)(Ctx, const SliceShape&, const void* x, void* y, Write);
+  // y = max(x, 0).  Backward: dx (=|+=) y > 0 ? dy : 0; shape.x_pitch is dx's pitch,
+  // shape.y_pitch that of y and dy_pitch that of dy.
+  void (*relu_fwd)(Ctx, const SliceShape&, const void* x, void* y);
+  void (*relu_bwd)(Ctx, const SliceShape&, const void* y, const void* dy, std::int64_t dy_pitch,
+                   void* dx, Write);
+  // y = a + b.
+  void (*add_fwd)(Ctx, const AddShape&, const void* a, const void* b, void* y);
+  // y = keep ? x * scale : 0.  Backward is the same map from dy to dx: x is dy at x_pitch, y is dx
+  // at y_pitch.
+  void (*dropout_fwd)(Ctx, const SliceShape&, const DropoutKey&, const void* x, void* y);
+  void (*dropout_bwd)(Ctx, const SliceShape&, const DropoutKey&, const void* dy, void* dx, Write);
+
+  // --- convolution ----------------------------------------------------------------------------
+  // y = x * w + bias; bias may be null.
+  void (*conv2d_fwd)(Ctx, const Conv2dShape&, const void* x, const void* w, const float* bias,
+                     void* y);
+  // dx (=|+=) gradient of <y, dy> by x; dx has x's pitch, dy has y's.
+  void (*conv2d_bwd_data)(Ctx, const Conv2dShape&, const void* dy, const void* w, void* dx, Write);
+  // dw (=|+=) gradient of <y, dy> by w, dense [K,R,S,C].
+  void (*conv2d_bwd_weight)(Ctx, const Conv2dShape&, const void* x, const void* dy, void* dw,
+                            Write);
+  // db[c] (=|+=) sum over pixels of dy[., c] at x_pitch. Bias gradient of convolution and linear.
+  void (*bias_bwd)(Ctx, const SliceShape&, const void* dy, float* db, Write);
+
+  // --- product --------------------------------------------------------------------------------
+  void (*linear_fwd)(Ctx, const LinearShape&, const void* x, const void* w, const float* bias,
+                     void* y);
+  void (*linear_bwd_data)(Ctx, const LinearShape&, const void* dy, const void* w, void* dx, Write);
+  void (*linear_bwd_weight)(Ctx, const LinearShape&, const void* x, const void* dy, void* dw,
+                            Write);
+
+  // --- batch norm -----------------------------------------------------------------------------
+  // mean[C] and biased variance var[C] of z = relu_in ? max(x,0) : x. Sound where |mean| >> std.
+  void (*batch_norm_stats)(Ctx, const BatchNormShape&, const void* x, float* mean, float* var);
+  // y from x with the given statistics (of the batch, or running ones).
+  void (*batch_norm_apply)(Ctx, const BatchNormShape&, const void* x, const float* mean,
+                           const float* var, const float* gamma, const float* beta, void* y);
+  // With g = relu_out && t <= 0 ? 0 : dy (t is recomputed from x) and zhat = (z-mean)/sqrt(var+eps):
+  // sums[0..C) = sum g, sums[C..2C) = sum g * zhat. They are dbeta and dgamma. dy has y_pitch.
+  void (*batch_norm_bwd_reduce)(Ctx, const BatchNormShape&, const void* x, const void* dy,
+                                const float* mean, const float* var, const float* gamma,
+                                const float* beta, float* sums);
+  // training:  dz = gamma/sqrt(var+eps) * (g - sums_g/pixels - zhat * sums_gz/pixels)
+  // otherwise: dz = gamma/sqrt(var+eps) * g.      dx (=|+=) relu_in && x <= 0 ? 0 : dz.
+  // dx has pitch dx_pitch.
+  void (*batch_norm_bwd_apply)(Ctx, const BatchNormShape&, const void* x, const void* dy,
+                               const float* mean, const float* var, const float* gamma,
+                               const float* beta, const float* sums, std::int64_t dx_pitch,
+                               void* dx, Write);
+  // running_mean += momentum * (mean - running_mean);
+  // running_var  += momentum * (var * pixels/(pixels-1) - running_var)   (unbiased).
+  void (*batch_norm_update)(Ctx, const BatchNormShape&, float momentum, const float* mean,
+                            const float* var, float* running_mean, float* running_var);
+
+  // --- pooling --------------------------------------------------------------------------------
+  // y = max over the window; padding never wins. Ties go to the first element in row-major window
+  // order; NaN wins. argmax [N,P,Q,C] dense u8 = r*S+s of the winner; may be null at inference.
+  // R*S <= 255.
+  void (*max_pool2d_fwd)(Ctx, const Pool2dShape&, const void* x, void* y, std::uint8_t* argmax);
+  // Gathers, no atomics: dx[h,w] (=|+=) sum of dy of the windows whose winner is (h,w).
+  void (*max_pool2d_bwd)(Ctx, const Pool2dShape&, const void* dy, const std::uint8_t* argmax,
+                         void* dx, Write);
+  // y = sum over the window inside the image / divisor; divisor = cells of the window inside the
+  // padded image (count_include_pad) or inside the image.
+  void (*avg_pool2d_fwd)(Ctx, const Pool2dShape&, const void* x, void* y);
+  void (*avg_pool2d_bwd)(Ctx, const Pool2dShape&, const void* dy, void* dx, Write);
+  void (*global_avg_pool_fwd)(Ctx, const GlobalPoolShape&, const void* x, void* y);
+  void (*global_avg_pool_bwd)(Ctx, const GlobalPoolShape&, const void* dy, void* dx, Write);
+
+  // --- loss -----------------------------------------------------------------------------------
+  // probs[N,C] f32 dense = softmax of the rows of x.
+  void (*softmax_fwd)(Ctx, const SoftmaxShape&, const void* x, float* probs);
+  // loss[0] = mean over rows of -log softmax(x)[label]; probs as above. A label outside [0,C)
+  // gives a NaN loss, never a read outside the row.
+  void (*softmax_cross_entropy_fwd)(Ctx, const SoftmaxShape&, const void* x,
+                                    const std::int32_t* labels, float* loss, float* probs);
+  // dx (=|+=) dloss[0] * (probs - onehot(label)) / N, at x_pitch.
+  void (*softmax_cross_entropy_bwd)(Ctx, const SoftmaxShape&, const float* probs,
+                                    const std::int32_t* labels, const float* dloss, void* dx,
+                                    Write);
+  // loss[0] (=|+=) lambda * sum w^2.    dw (=|+=) dloss[0] * 2 * lambda * w.
+  void (*l2_penalty_fwd)(Ctx, const FlatShape&, float lambda, const void* w, float* loss, Write);
+  void (*l2_penalty_bwd)(Ctx, const FlatShape&, float lambda, const void* w, const float* dloss,
+                         void* dw, Write);
+
+  // --- optimisers, in place on w and the state ---------------------------------------------------
+  void (*sgd_step)(Ctx, const FlatShape&, const SgdParams&, const void* g, float* m, void* w);
+  void (*adam_step)(Ctx, const FlatShape&, const AdamParams&, const void* g, float* m, float* v,
+                    void* w);
+};
+
+}  // namespace lamella

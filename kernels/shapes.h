@@ -1,0 +1,124 @@
+// The plain structs that describe one kernel call. A kernel sees these and raw pointers, nothing
+// else, so that a student or a bench can call it without a tensor.
+//
+// Letters, everywhere: N C H W input, K R S filter, P Q output. Layout is NHWC; filters are
+// [K,R,S,C]. A *pitch* is the number of elements from one pixel to the next (>= channels), so an
+// operand may be a channel slice of a wider buffer. All counts are elements, never bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/dtype.h"
+
+namespace lamella {
+
+// Whether a kernel overwrites its gradient output or adds to it.
+enum class Write : std::uint8_t { Set, Add };
+
+// A matrix of `pixels` rows and C channels, read at x_pitch and written at y_pitch.
+struct SliceShape {
+  std::int64_t pixels = 0, C = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// y = a + b; all three may be slices.
+struct AddShape {
+  std::int64_t pixels = 0, C = 0;
+  std::int64_t a_pitch = 0, b_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// Cross-correlation of x [N,H,W,C] with w [K,R,S,C] into y [N,P,Q,K];
+// P = (H + 2 pad_h - R) / stride_h + 1, Q likewise.
+struct Conv2dShape {
+  std::int64_t N = 0, H = 0, W = 0, C = 0;
+  std::int64_t K = 0, R = 0, S = 0;
+  std::int64_t P = 0, Q = 0;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// y [N,K] = x [N,C] w[K,C]^T + bias [K]. x and y may be slices; w is dense.
+struct LinearShape {
+  std::int64_t N = 0, C = 0, K = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// Batch norm over `pixels` = N*H*W rows, with ReLU fused on either side:
+//   z = relu_in ? max(x, 0) : x
+//   t = gamma * (z - mean) / sqrt(var + eps) + beta
+//   y = relu_out ? max(t, 0) : t
+// The statistics are those of z. `training` says whether mean and var were computed from this
+// batch: it decides the backward formula, nothing else.
+struct BatchNormShape {
+  std::int64_t pixels = 0, C = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  float eps = 1e-5F;
+  bool relu_in = false, relu_out = false;
+  bool training = true;
+  DType dtype = DType::F32;
+};
+
+// Pooling of x [N,H,W,C] with an R x S window into y [N,P,Q,C]. P and Q are given (ceil mode is the
+// caller's arithmetic); windows are clipped to the padded input.
+struct Pool2dShape {
+  std::int64_t N = 0, H = 0, W = 0, C = 0;
+  std::int64_t R = 0, S = 0;
+  std::int64_t P = 0, Q = 0;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  bool count_include_pad = true;  // average pooling only
+  DType dtype = DType::F32;
+};
+
+// x [N,pixels,C] -> y [N,C], the mean over the pixels of one image.
+struct GlobalPoolShape {
+  std::int64_t N = 0, pixels = 0, C = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// Softmax over C classes of N rows; rows are x_pitch apart, probabilities dense [N,C].
+struct SoftmaxShape {
+  std::int64_t N = 0, C = 0;
+  std::int64_t x_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// A flat run of `count` elements: parameters, gradients, optimiser state.
+struct FlatShape {
+  std::int64_t count = 0;
+  DType dtype = DType::F32;
+};
+
+// Addresses one dropout mask. Element e of the logical NHWC tensor is kept iff
+// philox(counter = {e / 4, step, layer}, key = seed)[e % 4] < keep_below: an integer comparison,
+// the same on every backend and for every pitch (kernels/philox.h).
+struct DropoutKey {
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0, layer = 0;
+  std::uint32_t keep_below = 0;  // round(keep_probability * 2^32), at most 2^32 - 1
+  float scale = 1.0F;            // 1 / keep_probability
+};
+
+// w <- w - lr * d,  m <- momentum * m + g + weight_decay * w,  d = m (Nesterov: g' + momentum * m).
+struct SgdParams {
+  float lr = 0, momentum = 0, weight_decay = 0;
+  bool nesterov = false;
+};
+
+// Adam, Kingma & Ba 2015, algorithm 1, with bias corrections made by the host in double:
+//   m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;
+//   w <- w - lr * (m / correction1) / (sqrt(v / correction2) + eps)
+// weight_decay is added to g (L2, not decoupled).
+struct AdamParams {
+  float lr = 0, beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F, weight_decay = 0;
+  float correction1 = 1, correction2 = 1;  // 1 - beta^step
+};
+
+}  // namespace lamella

@@ -1,0 +1,40 @@
+// A layer: parameters with names, and a forward that is const and re-entrant. What a call needs to
+// know (training or inference, gradients, seed) is in the Context.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/ops.h"
+
+namespace lamella {
+
+enum class ParameterKind { Weight, Bias, Scale, Shift, RunningMean, RunningVar };
+
+// A parameter (trained) or a buffer (running statistics) and how it starts.
+struct Parameter {
+  std::string name;  // full name, as in weight files: "stage1.conv1.weight"
+  Tensor tensor;
+  ParameterKind kind = ParameterKind::Weight;
+  float l2 = 0;  // loss += l2 * sum w^2
+  bool trained() const {
+    return kind != ParameterKind::RunningMean && kind != ParameterKind::RunningVar;
+  }
+};
+
+// How weights start. Biases and shifts start at 0, scales and running variances at 1.
+enum class Init { KaimingNormal, KaimingUniform, GlorotUniform, GlorotNormal, TruncatedNormal };
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  // Writes into `out` where that is given (a slice of a concat buffer).
+  virtual Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const = 0;
+  // Appends this layer's parameters, their names behind `prefix`.
+  virtual void collect(const std::string& prefix, std::vector<Parameter>& into) const = 0;
+};
+
+using ModulePtr = std::unique_ptr<Module>;
+
+}  // namespace lamella

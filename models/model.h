@@ -1,0 +1,52 @@
+// A network as a list of named stages, made by name from the registry.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers/module.h"
+
+namespace lamella {
+
+struct ModelSpec {
+  std::string name;  // a name of model_names()
+  std::int64_t height = 256, width = 256, channels = 1, classes = 14;
+};
+
+class Model {
+ public:
+  // Stages in order of execution. The one called "classifier" is the last; the output of the stage
+  // before it is the layer "features".
+  using Stages = std::vector<std::pair<std::string, ModulePtr>>;
+  Model(ModelSpec spec, Stages stages, Init init);
+
+  const ModelSpec& spec() const { return spec_; }
+  // x [N,H,W,C] -> logits [N,classes]; or, with `layer`, the output of that stage ("features": the
+  // vector before the classifier).
+  Tensor forward(Context& ctx, const Tensor& x, const std::string& layer = "") const;
+  // The L2 penalty of all parameters that have one; undefined where none has.
+  Tensor penalty(Context& ctx) const;
+
+  // Parameters and buffers in order of execution.
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  std::vector<std::string> layer_names() const;
+  std::int64_t parameter_count() const;  // trained ones
+  void zero_grad() const;
+  // Draws every weight from Philox (seed, RngStream::Init, index of the parameter).
+  void initialise(Context& ctx, std::uint64_t seed) const;
+
+ private:
+  ModelSpec spec_;
+  Stages stages_;
+  Init init_;
+  std::vector<Parameter> parameters_;
+};
+
+std::vector<std::string> model_names();
+// Builds the network on ctx's device with uninitialised weights. Throws Error for an unknown name
+// or an input too small for it.
+Model make_model(Context& ctx, const ModelSpec& spec);
+
+}  // namespace lamella
