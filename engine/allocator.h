@@ -56,8 +56,8 @@ class Allocator {
   const Backend& backend_;
   const std::size_t cap_;
   mutable std::mutex mutex_;
-  Blocks blocks_;                                   // every block, by address
-  std::set<std::pair<std::size_t, char*>> free_;    // free blocks, by size
+  Blocks blocks_;                                 // every block, by address
+  std::set<std::pair<std::size_t, char*>> free_;  // free blocks, by size
   AllocatorStats stats_;
 };
 

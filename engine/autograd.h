@@ -1,6 +1,7 @@
 // Reverse-mode automatic differentiation on a tape. Each op records one closure that turns the
 // gradient of its output into gradients of its inputs; backward() runs the closures in reverse,
-// dropping each one, and the memory it kept, as soon as it is done. Iterative: depth costs no stack.
+// dropping each one, and the memory it kept, as soon as it is done. Iterative: depth costs no
+// stack.
 #pragma once
 
 #include <functional>

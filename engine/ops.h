@@ -26,8 +26,8 @@ Tensor linear(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias
               Tensor out = {});
 
 struct BatchNormTensors {
-  Tensor gamma, beta;                 // [C]
-  Tensor running_mean, running_var;   // [C]; updated in training, used in inference
+  Tensor gamma, beta;                // [C]
+  Tensor running_mean, running_var;  // [C]; updated in training, used in inference
 };
 struct BatchNormOptions {
   float eps = 1e-5F;

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "layers/module.h"
@@ -17,9 +16,14 @@ struct ModelSpec {
 
 class Model {
  public:
-  // Stages in order of execution. The one called "classifier" is the last; the output of the stage
-  // before it is the layer "features".
-  using Stages = std::vector<std::pair<std::string, ModulePtr>>;
+  // In order of execution. The last one is the classifier; the output of the one before it is the
+  // layer "features".
+  struct Stage {
+    std::string name;    // as forward() and layer_names() know it
+    std::string prefix;  // of its parameters' names
+    ModulePtr module;
+  };
+  using Stages = std::vector<Stage>;
   Model(ModelSpec spec, Stages stages, Init init);
 
   const ModelSpec& spec() const { return spec_; }

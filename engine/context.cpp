@@ -1,0 +1,151 @@
+#include "engine/context.h"
+
+#include <omp.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace lamella {
+namespace {
+
+bool traced(const char* topic) {
+  const char* topics = std::getenv("LAMELLA_TRACE");
+  if (topics == nullptr) return false;
+  return ("," + std::string(topics) + ",").find("," + std::string(topic) + ",") !=
+         std::string::npos;
+}
+
+std::size_t bytes_of(const Shape& shape, DType dtype) {
+  return static_cast<std::size_t>(shape.count()) * size_of(dtype);
+}
+
+}  // namespace
+
+Context::Context(const Options& options)
+    : seed(options.seed),
+      backend_(find_backend(options.device)),
+      kernels_(*backend_.kernels),
+      allocator_(std::make_shared<Allocator>(backend_, options.memory_cap)),
+      poison_(options.poison),
+      trace_ops_(options.trace_ops || traced("op")),
+      trace_allocations_(options.trace_allocations || traced("alloc")),
+      trace_(options.trace) {
+  if (options.threads < 0) {
+    fail("threads = ", options.threads, "; use 0 for all processors, or a positive number");
+  }
+  kernel_context_.threads = options.threads > 0 ? options.threads : omp_get_max_threads();
+  kernel_context_.workspace_owner = this;
+  kernel_context_.workspace = &Context::workspace;
+  if (!trace_ && (trace_ops_ || trace_allocations_)) {
+    trace_ = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  }
+}
+
+Context::~Context() = default;
+
+Tensor Context::empty(const Shape& shape, DType dtype) {
+  Tensor tensor;
+  tensor.storage_ = std::make_shared<Storage>(allocator_, bytes_of(shape, dtype));
+  tensor.shape_ = shape;
+  tensor.pitch_ = shape.channels();
+  tensor.dtype_ = dtype;
+  if (trace_allocations_) {
+    const AllocatorStats stats = allocator_->stats();
+    trace(text("alloc shape=", shape.str(), " dtype=", name_of(dtype),
+               " bytes=", bytes_of(shape, dtype), " live=", stats.live, " peak=", stats.peak,
+               " held=", stats.held));
+  }
+  if (poison_ && dtype == DType::F32) {
+    call("fill", &KernelTable::fill, FlatShape{shape.count(), dtype},
+         std::numeric_limits<float>::quiet_NaN(), tensor.data());
+  }
+  return tensor;
+}
+
+Tensor Context::zeros(const Shape& shape, DType dtype) {
+  Tensor tensor = empty(shape, dtype);
+  call("fill", &KernelTable::fill, FlatShape{shape.count(), dtype}, 0.0F, tensor.data());
+  return tensor;
+}
+
+Tensor Context::empty_with_grad(const Shape& shape, DType dtype) {
+  Tensor tensor = empty(shape, dtype);
+  if (grad_enabled) tensor.require_grad();
+  return tensor;
+}
+
+Tensor Context::from_host(std::span<const float> values, const Shape& shape) {
+  Tensor tensor = empty(shape);
+  copy_from_host(values, tensor);
+  return tensor;
+}
+
+Tensor Context::from_host(std::span<const std::int32_t> values, const Shape& shape) {
+  if (static_cast<std::int64_t>(values.size()) != shape.count()) {
+    fail("from_host: ", values.size(), " values for a tensor of ", shape.str());
+  }
+  Tensor tensor = empty(shape, DType::I32);
+  backend_.copy_to_device(tensor.data(), values.data(), values.size_bytes(),
+                          kernel_context_.stream);
+  return tensor;
+}
+
+void Context::copy_from_host(std::span<const float> values, const Tensor& to) {
+  if (static_cast<std::int64_t>(values.size()) != to.count() || to.dtype() != DType::F32) {
+    fail("copy_from_host: ", values.size(), " f32 values for a ", name_of(to.dtype()),
+         " tensor of ", to.shape().str());
+  }
+  if (to.dense()) {
+    backend_.copy_to_device(to.data(), values.data(), values.size_bytes(), kernel_context_.stream);
+    return;
+  }
+  const Tensor dense = from_host(values, to.shape());
+  const SliceShape shape{to.pixels(), to.channels(), dense.pitch(), to.pitch(), to.dtype()};
+  call("copy", &KernelTable::copy, shape, dense.data(), to.data(), Write::Set);
+}
+
+std::vector<float> Context::to_host(const Tensor& tensor) {
+  if (!tensor.defined()) fail("to_host of an undefined tensor");
+  if (tensor.dtype() != DType::F32) fail("to_host reads f32, not ", name_of(tensor.dtype()));
+  Tensor dense = tensor;
+  if (!tensor.dense()) {
+    dense = empty(tensor.shape());
+    const SliceShape shape{tensor.pixels(), tensor.channels(), tensor.pitch(), dense.pitch(),
+                           tensor.dtype()};
+    call("copy", &KernelTable::copy, shape, tensor.data(), dense.data(), Write::Set);
+  }
+  std::vector<float> values(static_cast<std::size_t>(tensor.count()));
+  backend_.copy_to_host(values.data(), dense.data(), values.size() * sizeof(float),
+                        kernel_context_.stream);
+  return values;
+}
+
+float Context::item(const Tensor& scalar) {
+  if (scalar.count() != 1) fail("item of a tensor of ", scalar.shape().str(), ", not one element");
+  return to_host(scalar)[0];
+}
+
+void Context::synchronize() {
+  backend_.synchronize(kernel_context_.stream);
+}
+
+void Context::missing_kernel(const char* name) const {
+  fail(name, ": the ", backend_.name, " backend has no such kernel; use --device cpu");
+}
+
+void Context::trace(const std::string& line) const {
+  trace_(line);
+}
+
+void* Context::workspace(void* owner, std::size_t bytes) {
+  auto& ctx = *static_cast<Context*>(owner);
+  if (ctx.workspace_ == nullptr || ctx.workspace_->bytes() < bytes) {
+    ctx.workspace_.reset();  // before the new one, so that the two need not fit at once
+    ctx.workspace_ = std::make_shared<Storage>(ctx.allocator_, bytes);
+  }
+  return ctx.workspace_->data();
+}
+
+}  // namespace lamella

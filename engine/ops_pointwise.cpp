@@ -1,0 +1,128 @@
+// Ops that work element by element, and those that only move elements.
+#include <cmath>
+
+#include "engine/ops_common.h"
+
+namespace lamella {
+namespace {
+
+// Adds dy, a gradient of ref's shape, to the gradient behind ref.
+void pass_gradient(Context& ctx, const GradSlot& dy, const GradRef& ref, DType dtype) {
+  const GradSlot dx = detail::gradient_of(ctx, ref);
+  const SliceShape shape{ref.shape.pixels(), ref.shape.channels(), dy.pitch, dx.pitch, dtype};
+  ctx.call("copy", &KernelTable::copy, shape, dy.data, dx.data, dx.write);
+}
+
+}  // namespace
+
+Tensor relu(Context& ctx, const Tensor& x, Tensor out) {
+  detail::require_defined("relu", "x", x);
+  const Tensor y = detail::output(ctx, "relu", out, x.shape(), x.dtype(), {&x});
+  ctx.call("relu_fwd", &KernelTable::relu_fwd, detail::slice_shape(x, x.pitch(), y.pitch()),
+           x.data(), y.data());
+
+  if (y.requires_grad()) {
+    ctx.tape.record("relu", y.grad_ref(),
+                    [&ctx, y_value = y.detach(), dx_ref = x.grad_ref()](const GradSlot& dy) {
+                      const GradSlot dx = detail::gradient_of(ctx, dx_ref);
+                      ctx.call("relu_bwd", &KernelTable::relu_bwd,
+                               detail::slice_shape(y_value, dx.pitch, y_value.pitch()),
+                               y_value.data(), dy.data, dy.pitch, dx.data, dx.write);
+                    });
+  }
+  return y;
+}
+
+Tensor add(Context& ctx, const Tensor& a, const Tensor& b, Tensor out) {
+  detail::require_defined("add", "a", a);
+  detail::require_dtype("add", "b", b, a.dtype());
+  if (a.shape() != b.shape()) {
+    fail("add: a is ", a.shape().str(), " but b is ", b.shape().str(), "; shapes must be equal");
+  }
+  const Tensor y = detail::output(ctx, "add", out, a.shape(), a.dtype(), {&a, &b});
+  const AddShape shape{a.pixels(), a.channels(), a.pitch(), b.pitch(), y.pitch(), a.dtype()};
+  ctx.call("add_fwd", &KernelTable::add_fwd, shape, a.data(), b.data(), y.data());
+
+  if (y.requires_grad()) {
+    ctx.tape.record("add", y.grad_ref(),
+                    [&ctx, dtype = a.dtype(), da_ref = a.grad_ref(),
+                     db_ref = b.grad_ref()](const GradSlot& dy) {
+                      if (da_ref) pass_gradient(ctx, dy, da_ref, dtype);
+                      if (db_ref) pass_gradient(ctx, dy, db_ref, dtype);
+                    });
+  }
+  return y;
+}
+
+Tensor copy_into(Context& ctx, const Tensor& x, Tensor out) {
+  detail::require_defined("copy_into", "x", x);
+  detail::require_defined("copy_into", "out", out);
+  const Tensor y = detail::output(ctx, "copy_into", out, x.shape(), x.dtype(), {&x});
+  ctx.call("copy", &KernelTable::copy, detail::slice_shape(x, x.pitch(), y.pitch()), x.data(),
+           y.data(), Write::Set);
+
+  if (y.requires_grad()) {
+    ctx.tape.record("copy_into", y.grad_ref(),
+                    [&ctx, dtype = x.dtype(), dx_ref = x.grad_ref()](const GradSlot& dy) {
+                      pass_gradient(ctx, dy, dx_ref, dtype);
+                    });
+  }
+  return y;
+}
+
+Tensor concat(Context& ctx, const std::vector<Tensor>& parts) {
+  if (parts.empty()) fail("concat: there are no parts; pass at least one tensor");
+  std::int64_t channels = 0;
+  bool wants_grad = false;
+  for (const Tensor& part : parts) {
+    detail::require_rank("concat", "a part", part, 4);
+    detail::require_dtype("concat", "a part", part, parts[0].dtype());
+    if (part.slice(0, 0).shape() != parts[0].slice(0, 0).shape()) {
+      fail("concat: parts are ", parts[0].shape().str(), " and ", part.shape().str(),
+           "; they may differ in channels only");
+    }
+    channels += part.channels();
+    wants_grad = wants_grad || part.requires_grad();
+  }
+  const Shape shape{parts[0].dim(0), parts[0].dim(1), parts[0].dim(2), channels};
+  Tensor joined = wants_grad ? ctx.empty_with_grad(shape, parts[0].dtype())
+                             : ctx.empty(shape, parts[0].dtype());
+  std::int64_t begin = 0;
+  for (const Tensor& part : parts) {
+    copy_into(ctx, part, joined.slice(begin, begin + part.channels()));
+    begin += part.channels();
+  }
+  return joined;
+}
+
+Tensor flatten(const Tensor& x) {
+  detail::require_rank("flatten", "x", x, 4);
+  return x.reshape({x.dim(0), x.dim(1) * x.dim(2) * x.dim(3)});
+}
+
+Tensor dropout(Context& ctx, const Tensor& x, float p, std::uint32_t layer, Tensor out) {
+  detail::require_defined("dropout", "x", x);
+  if (!(p >= 0.0F && p < 1.0F)) fail("dropout: p is ", p, ", it must lie in [0, 1)");
+  if (!ctx.training || p == 0.0F) return out.defined() ? copy_into(ctx, x, out) : x;
+  const double keep = 1.0 - static_cast<double>(p);
+  const double threshold = std::min(std::round(keep * 0x1p32), 0x1p32 - 1);
+  const DropoutKey key{ctx.seed, ctx.step, layer, static_cast<std::uint32_t>(threshold),
+                       static_cast<float>(1.0 / keep)};
+  const Tensor y = detail::output(ctx, "dropout", out, x.shape(), x.dtype(), {&x});
+  ctx.call("dropout_fwd", &KernelTable::dropout_fwd, detail::slice_shape(x, x.pitch(), y.pitch()),
+           key, x.data(), y.data());
+
+  if (y.requires_grad()) {
+    ctx.tape.record("dropout", y.grad_ref(),
+                    [&ctx, key, dtype = x.dtype(), dx_ref = x.grad_ref()](const GradSlot& dy) {
+                      const GradSlot dx = detail::gradient_of(ctx, dx_ref);
+                      const SliceShape shape{dx_ref.shape.pixels(), dx_ref.shape.channels(),
+                                             dy.pitch, dx.pitch, dtype};
+                      ctx.call("dropout_bwd", &KernelTable::dropout_bwd, shape, key, dy.data,
+                               dx.data, dx.write);
+                    });
+  }
+  return y;
+}
+
+}  // namespace lamella

@@ -1,0 +1,60 @@
+#include "engine/trace.h"
+
+#include "engine/errors.h"
+
+namespace lamella {
+namespace {
+
+std::string tail(const char* x_name, std::int64_t x_pitch, std::int64_t y_pitch, DType dtype) {
+  return text(" ", x_name, "=", x_pitch, " y_pitch=", y_pitch, " dtype=", name_of(dtype));
+}
+
+}  // namespace
+
+std::string describe(const SliceShape& s) {
+  return text("pixels=", s.pixels, " C=", s.C) + tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const AddShape& s) {
+  return text("pixels=", s.pixels, " C=", s.C, " a_pitch=", s.a_pitch) +
+         tail("b_pitch", s.b_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const Conv2dShape& s) {
+  return text("N=", s.N, " H=", s.H, " W=", s.W, " C=", s.C, " K=", s.K, " R=", s.R, " S=", s.S,
+              " P=", s.P, " Q=", s.Q, " stride=", s.stride_h, "x", s.stride_w, " pad=", s.pad_h,
+              "x", s.pad_w) +
+         tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const LinearShape& s) {
+  return text("N=", s.N, " C=", s.C, " K=", s.K) + tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const BatchNormShape& s) {
+  return text("pixels=", s.pixels, " C=", s.C, " x_pitch=", s.x_pitch, " y_pitch=", s.y_pitch,
+              " eps=", s.eps, " relu_in=", s.relu_in, " relu_out=", s.relu_out,
+              " training=", s.training, " dtype=", name_of(s.dtype));
+}
+
+std::string describe(const Pool2dShape& s) {
+  return text("N=", s.N, " H=", s.H, " W=", s.W, " C=", s.C, " R=", s.R, " S=", s.S, " P=", s.P,
+              " Q=", s.Q, " stride=", s.stride_h, "x", s.stride_w, " pad=", s.pad_h, "x", s.pad_w,
+              " x_pitch=", s.x_pitch, " y_pitch=", s.y_pitch,
+              " count_include_pad=", s.count_include_pad, " dtype=", name_of(s.dtype));
+}
+
+std::string describe(const GlobalPoolShape& s) {
+  return text("N=", s.N, " pixels=", s.pixels, " C=", s.C) +
+         tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const SoftmaxShape& s) {
+  return text("N=", s.N, " C=", s.C, " x_pitch=", s.x_pitch, " dtype=", name_of(s.dtype));
+}
+
+std::string describe(const FlatShape& s) {
+  return text("count=", s.count, " dtype=", name_of(s.dtype));
+}
+
+}  // namespace lamella

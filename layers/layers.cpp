@@ -1,0 +1,102 @@
+#include "layers/layers.h"
+
+namespace lamella {
+
+std::string join_names(const std::string& prefix, const std::string& name) {
+  return prefix.empty() || name.empty() ? prefix + name : prefix + "." + name;
+}
+
+Conv2d::Conv2d(Context& ctx, const Conv2dSpec& spec)
+    : spec_(spec), weight_(ctx.empty({spec.out, spec.size_h, spec.size_w, spec.in})) {
+  weight_.require_grad();
+  if (spec.bias) bias_ = ctx.empty({spec.out}).require_grad();
+}
+
+Tensor Conv2d::forward(Context& ctx, const Tensor& x, Tensor out) const {
+  return conv2d(ctx, x, weight_, bias_, spec_.options, std::move(out));
+}
+
+void Conv2d::collect(const std::string& prefix, std::vector<Parameter>& into) const {
+  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, spec_.l2});
+  if (bias_.defined()) into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
+}
+
+Linear::Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2)
+    : l2_(l2), weight_(ctx.empty({out, in})), bias_(ctx.empty({out})) {
+  weight_.require_grad();
+  bias_.require_grad();
+}
+
+Tensor Linear::forward(Context& ctx, const Tensor& x, Tensor out) const {
+  return linear(ctx, x, weight_, bias_, std::move(out));
+}
+
+void Linear::collect(const std::string& prefix, std::vector<Parameter>& into) const {
+  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, l2_});
+  into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
+}
+
+BatchNorm2d::BatchNorm2d(Context& ctx, std::int64_t channels, const BatchNormOptions& options)
+    : options_(options),
+      tensors_{ctx.empty({channels}), ctx.empty({channels}), ctx.empty({channels}),
+               ctx.empty({channels})} {
+  tensors_.gamma.require_grad();
+  tensors_.beta.require_grad();
+}
+
+Tensor BatchNorm2d::forward(Context& ctx, const Tensor& x, Tensor out) const {
+  return batch_norm(ctx, x, tensors_, options_, std::move(out));
+}
+
+void BatchNorm2d::collect(const std::string& prefix, std::vector<Parameter>& into) const {
+  into.push_back({join_names(prefix, "weight"), tensors_.gamma, ParameterKind::Scale, 0});
+  into.push_back({join_names(prefix, "bias"), tensors_.beta, ParameterKind::Shift, 0});
+  into.push_back(
+      {join_names(prefix, "running_mean"), tensors_.running_mean, ParameterKind::RunningMean, 0});
+  into.push_back(
+      {join_names(prefix, "running_var"), tensors_.running_var, ParameterKind::RunningVar, 0});
+}
+
+Tensor Sequential::forward(Context& ctx, const Tensor& x, Tensor out) const {
+  if (children_.empty()) return x;
+  Tensor value = x;
+  for (std::size_t i = 0; i + 1 < children_.size(); ++i) {
+    value = children_[i].second->forward(ctx, value);
+  }
+  return children_.back().second->forward(ctx, value, std::move(out));
+}
+
+void Sequential::collect(const std::string& prefix, std::vector<Parameter>& into) const {
+  for (const auto& [name, child] : children_) child->collect(join_names(prefix, name), into);
+}
+
+ModulePtr max_pool(const Pool2dOptions& options) {
+  return std::make_unique<Operation>([options](Context& ctx, const Tensor& x, Tensor out) {
+    return max_pool2d(ctx, x, options, std::move(out));
+  });
+}
+
+ModulePtr global_pool() {
+  return std::make_unique<Operation>([](Context& ctx, const Tensor& x, Tensor out) {
+    return global_avg_pool(ctx, x, std::move(out));
+  });
+}
+
+ModulePtr flattened() {
+  return std::make_unique<Operation>([](Context& ctx, const Tensor& x, const Tensor& out) {
+    return out.defined() ? copy_into(ctx, flatten(x), out) : flatten(x);
+  });
+}
+
+ModulePtr rectified() {
+  return std::make_unique<Operation>(
+      [](Context& ctx, const Tensor& x, Tensor out) { return relu(ctx, x, std::move(out)); });
+}
+
+ModulePtr dropped(float p, std::uint32_t layer) {
+  return std::make_unique<Operation>([p, layer](Context& ctx, const Tensor& x, Tensor out) {
+    return dropout(ctx, x, p, layer, std::move(out));
+  });
+}
+
+}  // namespace lamella

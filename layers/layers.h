@@ -1,0 +1,93 @@
+// The layers of the networks. Each names its parameters as torchvision does: weight, bias,
+// running_mean, running_var. Filters are [K,R,S,C] in memory.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers/module.h"
+
+namespace lamella {
+
+struct Conv2dSpec {
+  std::int64_t in = 0, out = 0;
+  std::int64_t size_h = 3, size_w = 3;
+  Conv2dOptions options;
+  bool bias = true;
+  float l2 = 0;  // penalty on the filter
+};
+
+class Conv2d : public Module {
+ public:
+  Conv2d(Context& ctx, const Conv2dSpec& spec);
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+ private:
+  Conv2dSpec spec_;
+  Tensor weight_, bias_;
+};
+
+class Linear : public Module {
+ public:
+  Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2 = 0);
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+ private:
+  float l2_;
+  Tensor weight_, bias_;
+};
+
+class BatchNorm2d : public Module {
+ public:
+  BatchNorm2d(Context& ctx, std::int64_t channels, const BatchNormOptions& options);
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+ private:
+  BatchNormOptions options_;
+  BatchNormTensors tensors_;
+};
+
+// A layer without parameters, made from an op.
+class Operation : public Module {
+ public:
+  using Function = std::function<Tensor(Context&, const Tensor& x, Tensor out)>;
+  explicit Operation(Function function) : function_(std::move(function)) {}
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override {
+    return function_(ctx, x, std::move(out));
+  }
+  void collect(const std::string&, std::vector<Parameter>&) const override {}
+
+ private:
+  Function function_;
+};
+
+ModulePtr max_pool(const Pool2dOptions& options);
+ModulePtr global_pool();
+ModulePtr flattened();
+ModulePtr rectified();
+// `layer` numbers the masks: each dropout of a network has its own.
+ModulePtr dropped(float p, std::uint32_t layer);
+
+// Layers in a row. A child's parameters are named "<child>.<parameter>"; an empty child name puts
+// them directly below the prefix.
+class Sequential : public Module {
+ public:
+  using Children = std::vector<std::pair<std::string, ModulePtr>>;
+  explicit Sequential(Children children) : children_(std::move(children)) {}
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+ private:
+  Children children_;
+};
+
+// "prefix.name", or whichever of the two is not empty.
+std::string join_names(const std::string& prefix, const std::string& name);
+
+}  // namespace lamella

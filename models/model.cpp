@@ -1,0 +1,114 @@
+#include "models/model.h"
+
+#include <algorithm>
+
+#include "engine/rng.h"
+
+namespace lamella {
+namespace {
+
+// fan_in and fan_out as the initialisers' papers define them, for [K,R,S,C] and [K,C].
+struct Fans {
+  std::int64_t in, out;
+};
+Fans fans_of(const Shape& shape) {
+  const std::int64_t taps = shape.rank() == 4 ? shape[1] * shape[2] : 1;
+  return {shape.channels() * taps, shape[0] * taps};
+}
+
+void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
+  switch (init) {
+    case Init::KaimingNormal:
+      return kaiming_normal(w, fans.in, rng);
+    case Init::KaimingUniform:
+      return kaiming_uniform(w, fans.in, rng);
+    case Init::GlorotUniform:
+      return glorot_uniform(w, fans.in, fans.out, rng);
+    case Init::GlorotNormal:
+      return glorot_normal(w, fans.in, fans.out, rng);
+    case Init::TruncatedNormal:
+      return truncated_normal(w, 0.0, 0.1, rng);
+  }
+}
+
+}  // namespace
+
+Model::Model(ModelSpec spec, Stages stages, Init init)
+    : spec_(std::move(spec)), stages_(std::move(stages)), init_(init) {
+  for (const Stage& stage : stages_) stage.module->collect(stage.prefix, parameters_);
+}
+
+Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
+  if (x.shape().rank() != 4 || x.dim(1) != spec_.height || x.dim(2) != spec_.width ||
+      x.dim(3) != spec_.channels) {
+    fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
+         spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
+  }
+  const std::string stop = layer == "features" ? stages_[stages_.size() - 2].name : layer;
+  Tensor value = x;
+  for (const Stage& stage : stages_) {
+    value = stage.module->forward(ctx, value);
+    if (stage.name == stop) return value;
+  }
+  if (!layer.empty()) {
+    std::string names;
+    for (const std::string& name : layer_names()) names += " " + name;
+    fail(spec_.name, " has no layer ", layer, "; it has", names);
+  }
+  return value;
+}
+
+Tensor Model::penalty(Context& ctx) const {
+  std::vector<Tensor> penalised;
+  float l2 = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.l2 == 0) continue;
+    if (l2 != 0 && parameter.l2 != l2) fail(spec_.name, ": parameters with two strengths of L2");
+    l2 = parameter.l2;
+    penalised.push_back(parameter.tensor);
+  }
+  return penalised.empty() ? Tensor() : l2_penalty(ctx, penalised, l2);
+}
+
+std::vector<std::string> Model::layer_names() const {
+  std::vector<std::string> names;
+  for (const Stage& stage : stages_) names.push_back(stage.name);
+  names.emplace_back("features");
+  return names;
+}
+
+std::int64_t Model::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.trained()) count += parameter.tensor.count();
+  }
+  return count;
+}
+
+void Model::zero_grad() const {
+  for (Parameter parameter : parameters_) parameter.tensor.zero_grad();
+}
+
+void Model::initialise(Context& ctx, std::uint64_t seed) const {
+  std::uint32_t index = 0;
+  for (const Parameter& parameter : parameters_) {
+    std::vector<float> values(static_cast<std::size_t>(parameter.tensor.count()), 0.0F);
+    const Rng rng(seed, RngStream::Init, index++);
+    switch (parameter.kind) {
+      case ParameterKind::Weight:
+        draw(values, init_, fans_of(parameter.tensor.shape()), rng);
+        break;
+      case ParameterKind::Scale:
+      case ParameterKind::RunningVar:
+        constant(values, 1.0F);
+        break;
+      case ParameterKind::Bias:
+      case ParameterKind::Shift:
+      case ParameterKind::RunningMean:
+        break;
+    }
+    ctx.copy_from_host(values, parameter.tensor);
+  }
+}
+
+}  // namespace lamella

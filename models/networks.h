@@ -1,0 +1,13 @@
+// The builders behind the registry, one function per family. Private to models/.
+#pragma once
+
+#include "models/model.h"
+
+namespace lamella::networks {
+
+// The handcrafted net of the TEM virus benchmark (Matuszewski & Sintorn 2021, authors' code).
+Model tem_small(Context& ctx, const ModelSpec& spec);
+// The CBR family of Raghu et al. 2019 ("Transfusion"): cbr_small, cbr_tiny.
+Model cbr(Context& ctx, const ModelSpec& spec);
+
+}  // namespace lamella::networks
