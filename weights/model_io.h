@@ -1,0 +1,45 @@
+// A model's parameters to and from safetensors, strictly by name and shape, and the card that says
+// what a weight file is.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "weights/safetensors.h"
+
+namespace lamella {
+
+// What a weight file says about itself, in __metadata__: "schema" is lamella.model/1,
+// "architecture" and "input" the network, "labels" a JSON list, "preprocessing" a JSON object of
+// text pairs whose meaning is io/preprocess.h's.
+struct ModelCard {
+  ModelSpec spec;
+  std::vector<std::string> labels;  // one per class
+  std::map<std::string, std::string> preprocessing;
+};
+
+// Tensors of an optimiser share a checkpoint with the weights; their names begin so. They are no
+// part of the model: a checkpoint can be read wherever a weight file can.
+inline constexpr const char* kOptimiserPrefix = "optimiser/";
+
+// All parameters and buffers under their own names, f32, filters [K,R,S,C], with the card.
+TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card);
+
+// Throws Error that names `name` when the card is missing or makes no sense.
+ModelCard read_card(const TensorFile& file, const std::string& name);
+
+// Copies every parameter and buffer from `file` (F32, F16 or BF16). Throws Error that lists the
+// tensors that are missing, unexpected or of another shape; the model is then untouched.
+void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
+                     const std::string& name);
+
+// Builds the network the card names and loads it; no weight is drawn first.
+Model load_model(Context& ctx, const TensorFile& file, const std::string& name);
+
+// 16 hex digits over the bits of all parameters and buffers (FNV-1a, 64 bit, by 32-bit words):
+// equal weights have equal hashes on every machine.
+std::string weights_hash(Context& ctx, const Model& model);
+
+}  // namespace lamella
