@@ -1,0 +1,69 @@
+// Labelled images in folders, one folder per class, with groups and splits.
+//
+//   DIR/<Class>/*                        or, with ready-made splits,
+//   DIR/{train,validation|val,test}/<Class>/*
+//   DIR/manifest.csv                     optional: path, class and group of each image
+//
+// Hidden names, folders beginning with '_' and folders called crop_outlines are skipped, and so are
+// files whose names are not those of images. Folders inside a class folder are searched too.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamella {
+
+enum class Split { None, Train, Validation, Test };
+const char* name_of(Split split);                // "none", "train", "validation", "test"
+Split split_from_name(const std::string& name);  // also "val"; throws Error
+
+struct Sample {
+  std::string path;  // relative to Dataset::root, with '/'
+  std::int32_t label = 0;
+  std::string group;  // images of one group never straddle two splits; unique to the image if none
+  Split split = Split::None;
+};
+
+struct Dataset {
+  std::string root;
+  std::vector<std::string> classes;  // sorted by bytes; a label is an index into it
+  std::vector<Sample> samples;       // sorted by path
+  std::string group_source;  // in words: "column micrograph of manifest.csv", "each image alone"
+  bool has_splits = false;   // the folders hold ready-made splits, or split() made them
+
+  std::string file(const Sample& sample) const { return root + "/" + sample.path; }
+  // The samples of one split, with the same classes; may be empty.
+  Dataset subset(Split split) const;
+  std::vector<std::int64_t> class_counts() const;  // one per class
+};
+
+struct DatasetOptions {
+  // Where the group of an image is read, first that is given: a column of the manifest, or a
+  // regular expression (ECMAScript) on the path, whose first bracket is the group (all of it where
+  // it has none). Neither given: column `micrograph` or `group` of the manifest where there is one.
+  std::string group_column;
+  std::string group_pattern;
+  std::string manifest;  // path; empty: DIR/manifest.csv where it exists
+};
+
+// O(n log n) in the number of files; no image is opened. Throws Error for: no such folder, no
+// image, an empty class, splits whose classes differ, a manifest row that contradicts the folders,
+// an image the manifest does not name, a group that straddles ready-made splits.
+Dataset read_dataset(const std::string& dir, const DatasetOptions& options = {});
+
+struct SplitFractions {
+  double train = 0.6, validation = 0.2, test = 0.2;  // >= 0, sum 1
+};
+// Assigns every sample to a split, whole groups at a time. Class by class, its groups are put in
+// the order of a permutation by Rng(seed, RngStream::Split, label) and each goes to the split that
+// is furthest below its share of the class's images (ties: train first). A group belongs to the
+// class that most of its images have. A class of two or more groups has images in train and in
+// validation (where its fraction is not 0), one of three or more also in test.
+void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed);
+
+// 64-bit FNV-1a, 16 hex digits, over the relative path, size and content of every sample, in order.
+// Reads every file once. Splits and groups do not count.
+std::string fingerprint(const Dataset& dataset);
+
+}  // namespace lamella
