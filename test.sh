@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Sets up, builds and tests lamella. ./test.sh [fast|full|long]
+#   fast  source checks and the quick tests of the release build
+#   full  every build (two compilers, with and without oneDNN, sanitizers, nvcc) and every test;
+#         the default and what CI runs
+#   long  full, and the linter and the whole emulator under sanitizers
+# Set LAMELLA_TEST_DATA to a folder of real images and weights to run the tests that use them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+tier=${1:-full}
+if [[ ! $tier =~ ^(fast|full|long)$ ]]; then
+  echo "usage: ./test.sh [fast|full|long]" >&2
+  exit 2
+fi
+
+source tools/stages.sh
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)} CLICOLOR=0
+export OMP_WAIT_POLICY=passive  # tests run side by side: waiting threads leave the cores to others
+export CCACHE_DIR=$PWD/build/ccache
+
+# build FOLDER PRESET [CMAKE ARGUMENT...] [-- TARGET...]
+build() {
+  local folder=$1 preset=$2 arguments=()
+  shift 2
+  while [[ $# != 0 && $1 != -- ]]; do arguments+=("$1") && shift; done
+  ! command -v ccache >/dev/null || arguments+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake --preset "$preset" -B "$folder" -DLAMELLA_WERROR=ON "${arguments[@]}"
+  cmake --build "$folder" ${2+--target "${@:2}"}
+}
+
+# tests FOLDER [CTEST ARGUMENT...]
+tests() {
+  ctest --test-dir "$1" --output-on-failure --no-tests=error --timeout 600 \
+    --output-junit "$STAGE_JUNIT" "${@:2}"
+}
+
+# The second compiler sees every line; -O0 because only its warnings are wanted.
+clang_build() {
+  command -v clang++-14 >/dev/null || { echo "clang++-14 is not installed" && exit 77; }
+  build build/clang debug -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_CXX_FLAGS_DEBUG=-O0
+}
+
+nvcc_build() {
+  local nvcc=${CUDACXX:-nvcc}
+  PATH=$PATH:/usr/local/cuda/bin
+  command -v "$nvcc" >/dev/null || { echo "nvcc is not installed" && exit 77; }
+  CUDACXX=$nvcc build build/nvcc cuda "-DCMAKE_CUDA_ARCHITECTURES=80-real;90-real" -- lamella_cuda
+}
+
+export -f build tests clang_build nvcc_build
+
+# Budgets, in seconds, for two cores and a fresh clone.
+declare -A total=([fast]=1500 [full]=3500 [long]=14000)
+stages_begin "build/logs/test-$tier" "${total[$tier]}"
+stage setup 900 tools/setup.sh test || { stages_end || exit 1; }
+stage format 30 tools/checks/format.sh || true
+stage arrow 10 tools/checks/arrow.sh || true
+stage limits 10 tools/checks/limits.sh || true
+stage readme 10 tools/checks/readme.sh || true
+stage checks 30 tools/checks/self_test.sh || true
+stage release 900 build build/release release || { stages_end || exit 1; }
+if [[ $tier == fast ]]; then
+  stage release-tests 150 tests build/release -LE slow || true
+else
+  stage release-tests 900 tests build/release || true
+  stage clang 600 clang_build || true
+  stage no-onednn 600 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
+  stage no-onednn-tests 600 tests build/no-onednn -LE slow || true
+  stage asan 900 build build/asan asan || true
+  stage asan-tests 600 tests build/asan -LE slow || true
+  stage nvcc 600 nvcc_build || true
+fi
+if [[ $tier == long ]]; then
+  stage asan-slow-tests 3600 tests build/asan -L slow || true
+  stage clang-tidy 3600 tools/checks/tidy.sh build/release || true
+fi
+stages_end
