@@ -23,7 +23,8 @@ std::string mib(std::size_t bytes) {
 
 }  // namespace
 
-Allocator::Allocator(const Backend& backend, std::size_t cap) : backend_(backend), cap_(cap) {}
+Allocator::Allocator(const Backend& backend, std::size_t cap, bool cache)
+    : backend_(backend), cap_(cap), cache_(cache) {}
 
 Allocator::~Allocator() {
   for (const auto& [address, block] : blocks_) {
@@ -33,7 +34,7 @@ Allocator::~Allocator() {
 
 void* Allocator::allocate(std::size_t bytes) {
   if (bytes > SIZE_MAX / 2) fail("an allocation of ", bytes, " bytes cannot be served");
-  const std::size_t rounded = round_up(std::max<std::size_t>(bytes, 1), kAlign);
+  const std::size_t rounded = round_up(std::max<std::size_t>(bytes, 1), cache_ ? kAlign : 1);
   const std::lock_guard lock(mutex_);
   ++stats_.requests;
   const auto found = free_.lower_bound({rounded, nullptr});
@@ -60,7 +61,8 @@ void* Allocator::take(Blocks::iterator it, std::size_t bytes) {
 }
 
 Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
-  const std::size_t segment = bytes < kSmall ? kSmallSegment : round_up(bytes, kLargeGranule);
+  const std::size_t pooled = bytes < kSmall ? kSmallSegment : round_up(bytes, kLargeGranule);
+  const std::size_t segment = cache_ ? pooled : bytes;
   const auto over_cap = [&] { return cap_ != 0 && stats_.held + segment > cap_; };
   if (over_cap()) release_cached_locked();
   char* data = over_cap() ? nullptr : static_cast<char*>(backend_.allocate(segment));
@@ -90,6 +92,12 @@ void Allocator::release(void* data) noexcept {
   if (it == blocks_.end()) return;
   stats_.live -= it->second.bytes;
   it->second.free = true;
+  if (!cache_) {
+    stats_.held -= it->second.segment_bytes;
+    backend_.release(it->first, it->second.segment_bytes);
+    blocks_.erase(it);
+    return;
+  }
   const auto next = std::next(it);
   if (next != blocks_.end() && next->second.free && !next->second.segment_start) {
     free_.erase({next->second.bytes, next->first});

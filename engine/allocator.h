@@ -26,7 +26,9 @@ struct AllocatorStats {
 class Allocator {
  public:
   // cap = 0: no limit. Otherwise a request that would make the bytes held pass it fails.
-  Allocator(const Backend& backend, std::size_t cap);
+  // cache = false: every allocation is one of the device, of exactly the size asked for, and goes
+  // back at once; for tools that watch the bounds of device memory.
+  Allocator(const Backend& backend, std::size_t cap, bool cache = true);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -55,6 +57,7 @@ class Allocator {
 
   const Backend& backend_;
   const std::size_t cap_;
+  const bool cache_;
   mutable std::mutex mutex_;
   Blocks blocks_;                                 // every block, by address
   std::set<std::pair<std::size_t, char*>> free_;  // free blocks, by size

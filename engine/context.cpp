@@ -25,9 +25,9 @@ std::size_t bytes_of(const Shape& shape, DType dtype) {
 
 Context::Context(const Options& options)
     : seed(options.seed),
-      backend_(find_backend(options.device)),
+      backend_(options.backend != nullptr ? *options.backend : find_backend(options.device)),
       kernels_(*backend_.kernels),
-      allocator_(std::make_shared<Allocator>(backend_, options.memory_cap)),
+      allocator_(std::make_shared<Allocator>(backend_, options.memory_cap, options.cache_memory)),
       poison_(options.poison),
       trace_ops_(options.trace_ops || traced("op")),
       trace_allocations_(options.trace_allocations || traced("alloc")),
