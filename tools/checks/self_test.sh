@@ -32,7 +32,8 @@ expect arrow 'not a dependency' engine/x.cpp <<<'#include <boost/any.hpp>'
 expect arrow 'asks how the library was configured' engine/x.cpp <<<'#ifdef LAMELLA_CUDA'
 expect limits '401 lines' engine/x.cpp < <(lines 401 'int x;')
 expect limits '101 columns' engine/x.cpp < <(lines 101 '/' | tr -d '\n')
-expect limits 'function of 61 lines' engine/x.cpp < <(echo 'void f() {' && lines 61 '  x();' && echo '}')
+expect limits 'function of 61 lines' engine/x.cpp < <(
+  echo 'void f() {' && lines 61 '  x();' && echo '}')
 expect limits 'function of 101 lines' engine/x.cu < <(
   printf '__global__ void f(int a,\n                  int b) {\n' && lines 101 '  x();' && echo '}')
 if command -v clang-format-14 >/dev/null; then

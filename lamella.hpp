@@ -1,0 +1,20 @@
+// Everything a program needs: the engine, the networks, training, and the images of liblamella_io.
+#pragma once
+
+#include "engine/context.h"
+#include "engine/ops.h"
+#include "engine/rng.h"
+#include "io/augment.h"
+#include "io/dataset.h"
+#include "io/image.h"
+#include "io/loader.h"
+#include "io/preprocess.h"
+#include "io/synth_tem.h"
+#include "layers/layers.h"
+#include "models/model.h"
+#include "train/evaluate.h"
+#include "train/metrics.h"
+#include "train/optimiser.h"
+#include "train/schedule.h"
+#include "weights/model_io.h"
+#include "weights/safetensors.h"
