@@ -9,9 +9,9 @@ namespace lamella {
 
 struct Batch {
   std::int64_t N = 0, H = 0, W = 0, C = 0;
-  std::vector<float> pixels;         // N*H*W*C, NHWC, preprocessed
-  std::vector<std::int32_t> labels;  // N
-  std::vector<std::int64_t> indices; // N: position of each image in the data set
+  std::vector<float> pixels;          // N*H*W*C, NHWC, preprocessed
+  std::vector<std::int32_t> labels;   // N
+  std::vector<std::int64_t> indices;  // N: position of each image in the data set
 };
 
 class BatchSource {

@@ -1,11 +1,10 @@
 #include "weights/model_io.h"
 
-#include <bit>
-#include <cstdio>
 #include <set>
 #include <span>
 
 #include "engine/errors.h"
+#include "weights/fnv.h"
 #include "weights/json.h"
 
 namespace lamella {
@@ -93,8 +92,8 @@ TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card) {
   file.metadata = {{"schema", kSchema},
                    {"architecture", card.spec.name},
                    {"input", dump_json(input)},
-                   {"labels", dump_json(Json(card.labels))},
-                   {"preprocessing", dump_json(Json(card.preprocessing))}};
+                   {"labels", dump_json(Json(card.labels))}};
+  file.metadata.insert(card.preprocessing.begin(), card.preprocessing.end());
   return file;
 }
 
@@ -111,12 +110,11 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
     card.spec.channels = input.at("channels").get<std::int64_t>();
     card.spec.classes = input.at("classes").get<std::int64_t>();
     card.labels = parse_json(required(file, "labels", name), name).get<std::vector<std::string>>();
-    const Json pairs = parse_json(required(file, "preprocessing", name), name);
-    for (const auto& [key, value] : pairs.items()) {
-      card.preprocessing[key] = value.get<std::string>();
-    }
   } catch (const Json::exception& error) {
     fail(name, ": its metadata makes no sense (", error.what(), ")");
+  }
+  for (const auto& [key, value] : file.metadata) {
+    if (key.starts_with(kPreprocessPrefix)) card.preprocessing[key] = value;
   }
   constexpr std::int64_t kMost = 1 << 20;
   const ModelSpec& spec = card.spec;
@@ -153,15 +151,12 @@ Model load_model(Context& ctx, const TensorFile& file, const std::string& name) 
 }
 
 std::string weights_hash(Context& ctx, const Model& model) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
+  Fnv hash;
   for (const Parameter& parameter : model.parameters()) {
-    for (const float value : ctx.to_host(parameter.tensor)) {
-      hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001b3U;
-    }
+    const std::vector<float> values = ctx.to_host(parameter.tensor);
+    hash.add(std::as_bytes(std::span(values)));
   }
-  char hex[17];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
-  return hex;
+  return hash.hex();
 }
 
 }  // namespace lamella

@@ -12,13 +12,14 @@
 namespace lamella {
 
 // What a weight file says about itself, in __metadata__: "schema" is lamella.model/1,
-// "architecture" and "input" the network, "labels" a JSON list, "preprocessing" a JSON object of
-// text pairs whose meaning is io/preprocess.h's.
+// "architecture" and "input" the network, "labels" a JSON list; preprocessing is the pairs whose
+// keys begin with "preprocess.", and io/preprocess.h gives them meaning.
 struct ModelCard {
   ModelSpec spec;
-  std::vector<std::string> labels;  // one per class
-  std::map<std::string, std::string> preprocessing;
+  std::vector<std::string> labels;                   // one per class
+  std::map<std::string, std::string> preprocessing;  // keys begin with kPreprocessPrefix
 };
+inline constexpr const char* kPreprocessPrefix = "preprocess.";
 
 // Tensors of an optimiser share a checkpoint with the weights; their names begin so. They are no
 // part of the model: a checkpoint can be read wherever a weight file can.

@@ -1,0 +1,57 @@
+// A checkpoint: one safetensors file with everything a run needs to go on to the same bits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/build_info.h"
+#include "train/optimiser.h"
+#include "weights/model_io.h"
+
+namespace lamella {
+
+// Where a run stands. The order of images, augmentation, dropout and learning rate are functions of
+// these numbers, so there is no generator state to keep.
+struct TrainState {
+  std::int64_t epoch = 0;  // of the next batch, from 0; also the number of whole epochs done
+  std::int64_t batch = 0;  // the next one of that epoch
+  std::int64_t step = 0;   // updates made
+  std::uint64_t seed = 0;
+  double loss_sum = 0;           // over the images of the epoch begun
+  std::int64_t loss_images = 0;  // how many those are
+  double epoch_seconds = 0;      // spent on the epoch begun
+  double best_accuracy = -1;     // on the validation images; -1: none yet
+  std::int64_t best_epoch = -1;
+};
+
+// The weights under their own names with the model's card, the optimiser's state behind
+// kOptimiserPrefix, `state` and `build` in the metadata, and a hash over all of it.
+TensorFile make_checkpoint(Context& ctx, const Model& model, const ModelCard& card,
+                           const Optimiser& optimiser, const TrainState& state);
+
+// Loads weights and optimiser and returns where the run stood. Throws Error when the file does not
+// fit the model or the optimiser.
+TrainState restore_checkpoint(Context& ctx, const Model& model, Optimiser& optimiser,
+                              const TensorFile& checkpoint, const std::string& name);
+
+// Where the run stood, without loading. Throws Error when `checkpoint` is none.
+TrainState state_of(const TensorFile& checkpoint, const std::string& name);
+
+// Reasons why going on here cannot give the bits the run would have given where it was saved: one
+// sentence each; empty when nothing differs.
+std::vector<std::string> bit_differences(const TensorFile& checkpoint, const BuildInfo& here);
+
+// FOLDER/checkpoint-last.safetensors, the one before kept as checkpoint-prev.safetensors. At any
+// instant one of the two is whole.
+void write_checkpoint(const std::string& folder, const TensorFile& checkpoint);
+
+struct NewestCheckpoint {
+  TensorFile file;
+  std::string path;
+  std::string note;  // why it is not the last one; empty when it is
+};
+// Falls back to the one before when the last is missing or damaged; throws Error when both are.
+NewestCheckpoint read_newest_checkpoint(const std::string& folder);
+
+}  // namespace lamella

@@ -1,0 +1,52 @@
+#include "train/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/errors.h"
+
+namespace lamella {
+
+std::int64_t top_class(const std::vector<float>& probabilities) {
+  return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+}
+
+Tensor input_of(Context& ctx, const Model& model, const Batch& batch) {
+  const ModelSpec& spec = model.spec();
+  if (batch.H != spec.height || batch.W != spec.width || batch.C != spec.channels) {
+    fail("the images are ", batch.H, "x", batch.W, "x", batch.C, ", ", spec.name, " was built for ",
+         spec.height, "x", spec.width, "x", spec.channels);
+  }
+  return ctx.from_host(batch.pixels, {batch.N, batch.H, batch.W, batch.C});
+}
+
+Evaluation evaluate(Context& ctx, const Model& model, BatchSource& source,
+                    const std::function<bool()>& stop) {
+  const GradScope no_gradients(ctx, false);
+  ctx.training = false;
+  const std::int64_t classes = model.spec().classes;
+  Evaluation result;
+  result.confusion = Confusion(classes);
+  source.start(0, 0);
+  Batch batch;
+  while (source.next(batch)) {
+    const Tensor logits = model.forward(ctx, input_of(ctx, model, batch));
+    const std::vector<float> probabilities = ctx.to_host(softmax(ctx, logits));
+    for (std::int64_t n = 0; n < batch.N; ++n) {
+      const auto row = probabilities.begin() + n * classes;
+      Prediction prediction{batch.indices[static_cast<std::size_t>(n)],
+                            batch.labels[static_cast<std::size_t>(n)],
+                            {row, row + classes}};
+      result.confusion.add(prediction.label, top_class(prediction.probabilities));
+      const double p = prediction.probabilities[static_cast<std::size_t>(prediction.label)];
+      result.loss -= std::log(p > 1e-38 ? p : 1e-38);  // finite, also where p is NaN
+      result.predictions.push_back(std::move(prediction));
+    }
+    if (stop && stop()) break;
+  }
+  const auto images = static_cast<double>(result.predictions.size());
+  if (images > 0) result.loss /= images;
+  return result;
+}
+
+}  // namespace lamella

@@ -1,0 +1,42 @@
+// Optimisers: they turn the gradients of a model's parameters into new weights, in place.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/model.h"
+
+namespace lamella {
+
+struct OptimiserOptions {
+  std::string name = "adam";                        // "adam" or "sgd"
+  float momentum = 0.9F;                            // sgd
+  bool nesterov = false;                            // sgd
+  float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;  // adam
+  float weight_decay = 0;  // added to the gradient of weights, not of biases, scales or shifts
+};
+
+class Optimiser {
+ public:
+  virtual ~Optimiser() = default;
+  // One update of every trained parameter from its gradient; a parameter that no gradient reached
+  // stays as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
+  virtual void step(Context& ctx, double learning_rate) = 0;
+
+  // State that a checkpoint must hold: tensors by name ("m/conv1.weight"), and the updates made.
+  using State = std::vector<std::pair<std::string, Tensor>>;
+  virtual const State& state() const = 0;
+  std::int64_t updates() const { return updates_; }
+  void set_updates(std::int64_t updates) { updates_ = updates; }
+
+ protected:
+  std::int64_t updates_ = 0;
+};
+
+// Throws Error for an unknown name or a value outside its range. The model must outlive it.
+std::unique_ptr<Optimiser> make_optimiser(Context& ctx, const Model& model,
+                                          const OptimiserOptions& options);
+
+}  // namespace lamella

@@ -1,0 +1,190 @@
+#include "train/report.h"
+
+#include <algorithm>
+
+#include "train/metrics.h"
+#include "train/svg_plot.h"
+
+namespace lamella {
+namespace {
+
+// 14 px text, nothing below 11 px; wide tables scroll inside their own box, never the page.
+const char* const kStyle = R"(
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1080px; padding: 20px 16px 48px; background: #fff; color: #1c2430;
+  font: 14px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
+h2 { font-size: 16px; margin: 28px 0 8px; border-bottom: 1px solid #d5dae1; padding-bottom: 4px; }
+p { margin: 6px 0; overflow-wrap: anywhere; }
+.figures { display: flex; flex-wrap: wrap; gap: 8px 28px; margin: 14px 0; }
+.figures div { min-width: 130px; } .figures b { display: block; font-size: 22px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
+  gap: 12px; }
+svg { width: 100%; height: auto; min-width: 0; } svg text { font-size: 14px; fill: #4a5564; }
+svg .title text { font-weight: 600; fill: #1c2430; } svg g[fill] text { fill: inherit; }
+svg .grid { stroke: #e3e7ec; }
+.wide { overflow-x: auto; max-width: 100%; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: 3px 8px; text-align: right; border-bottom: 1px solid #e3e7ec; }
+th:first-child, td:first-child { text-align: left; }
+.matrix td { text-align: center; min-width: 34px; border: 1px solid #fff; }
+.matrix th { font-size: 12px; } .facts td { text-align: left; overflow-wrap: anywhere; }
+.facts { width: 100%; table-layout: fixed; } .facts td:first-child { width: 150px; color: #4a5564; }
+pre { font-size: 12px; background: #f4f6f8; padding: 10px; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
+  svg, table { break-inside: avoid; } .wide { overflow: visible; }
+  td { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+)";
+
+std::string percent(double fraction) {
+  return fixed(100 * fraction, 1) + " %";
+}
+std::string cell(const std::string& content) {
+  return "<td>" + content + "</td>";
+}
+
+std::string row(const std::vector<std::string>& cells) {
+  std::string html = "<tr>";
+  for (const std::string& content : cells) html += cell(content);
+  return html + "</tr>\n";
+}
+
+std::string figure(const std::string& value, const std::string& name) {
+  return "<div><b>" + value + "</b>" + name + "</div>\n";
+}
+
+std::string headline(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
+  std::string html = "<h1>" + escape_html(info.card.spec.name) + " on " +
+                     escape_html(info.data.path) + "</h1>\n<p>Run " + escape_html(info.status) +
+                     (info.reason.empty() ? "" : ": " + escape_html(info.reason)) + ", " +
+                     std::to_string(epochs.size()) + " epochs.</p>\n";
+  if (info.best_epoch == 0) return html;
+  const Metrics metrics = metrics_of(info.best_confusion);
+  html += "<div class=\"figures\">\n";
+  html += figure(percent(metrics.accuracy), "accuracy (95 % interval " +
+                                                fixed(100 * metrics.accuracy_low, 1) + " to " +
+                                                percent(metrics.accuracy_high) + ")");
+  html += figure(percent(metrics.balanced_accuracy), "balanced accuracy");
+  html += figure(fixed(metrics.macro.f1, 3), "macro F1");
+  html += figure(std::to_string(info.best_epoch), "best epoch");
+  return html + "</div>\n<p>Figures of the " + std::to_string(metrics.n) +
+         " validation images, at the epoch of best validation accuracy. That epoch was chosen on "
+         "these same images: use <code>lamella eval</code> on images never seen for an unbiased "
+         "figure. The interval takes images as independent.</p>\n";
+}
+
+std::string curves(const std::vector<EpochRecord>& epochs) {
+  if (epochs.empty()) return "";
+  Curve train{"training", "#1f5fa8", {}}, loss{"validation", "#b4541a", {}};
+  Curve accuracy{"accuracy", "#b4541a", {}}, balanced{"balanced", "#2d7a46", {}};
+  for (const EpochRecord& record : epochs) {
+    train.values.push_back(record.train_loss);
+    const auto& val = record.validation;
+    if (val.contains("loss")) loss.values.push_back(val.at("loss"));
+    if (val.contains("accuracy")) accuracy.values.push_back(val.at("accuracy"));
+    if (val.contains("balanced_accuracy")) balanced.values.push_back(val.at("balanced_accuracy"));
+  }
+  std::string html = "<h2>Curves</h2>\n<div class=\"plots\">\n";
+  html += svg_plot("Loss", loss.values.empty() ? std::vector{train} : std::vector{train, loss});
+  if (!accuracy.values.empty()) {
+    html += svg_plot("Validation accuracy", {accuracy, balanced}, 0, 1);
+  }
+  return html + "</div>\n";
+}
+
+// Shade by share of the row; dark cells get light text.
+std::string matrix_cell(std::int64_t count, std::int64_t row_total, bool diagonal) {
+  const double share =
+      row_total > 0 ? static_cast<double>(count) / static_cast<double>(row_total) : 0;
+  const std::string alpha = fixed(0.85 * share, 3);
+  const std::string colour = diagonal ? "rgba(31,95,168," : "rgba(180,84,26,";
+  return "<td style=\"background:" + colour + alpha + ")" + (share > 0.6 ? ";color:#fff" : "") +
+         "\">" + (count == 0 ? "" : std::to_string(count)) + "</td>";
+}
+
+std::string matrix(const RunInfo& info) {
+  const Confusion& confusion = info.best_confusion;
+  std::string html =
+      "<h2>Confusion matrix</h2>\n<p>Rows: true class. Columns: predicted class, by number. Shade: "
+      "share of the row.</p>\n<div class=\"wide\"><table class=\"matrix\">\n<tr><th></th>";
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    html += "<th title=\"" + escape_html(info.card.labels[static_cast<std::size_t>(c)]) + "\">" +
+            std::to_string(c) + "</th>";
+  }
+  html += "</tr>\n";
+  const Metrics metrics = metrics_of(confusion);
+  for (std::int64_t truth = 0; truth < confusion.classes(); ++truth) {
+    const auto t = static_cast<std::size_t>(truth);
+    html += "<tr><th>" + std::to_string(truth) + " " + escape_html(info.card.labels[t]) + "</th>";
+    for (std::int64_t p = 0; p < confusion.classes(); ++p) {
+      html += matrix_cell(confusion.at(truth, p), metrics.per_class[t].n, p == truth);
+    }
+    html += "</tr>\n";
+  }
+  return html + "</table></div>\n";
+}
+
+std::string score_row(const std::string& name, const Scores& scores, std::int64_t n) {
+  return row({escape_html(name), std::to_string(n), fixed(scores.precision, 3),
+              fixed(scores.recall, 3), fixed(scores.f1, 3), fixed(scores.specificity, 3)});
+}
+
+std::string per_class(const RunInfo& info) {
+  const Metrics metrics = metrics_of(info.best_confusion);
+  std::string html =
+      "<h2>Per class</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th>images</th>"
+      "<th>precision</th><th>recall</th><th>F1</th><th>specificity</th></tr>\n";
+  for (std::size_t c = 0; c < metrics.per_class.size(); ++c) {
+    html += score_row(info.card.labels[c], metrics.per_class[c], metrics.per_class[c].n);
+  }
+  html += score_row("macro mean", metrics.macro, metrics.n);
+  html += score_row("weighted mean", metrics.weighted, metrics.n);
+  return html + "</table></div>\n";
+}
+
+std::string facts(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
+  double seconds = 0, rate = 0;
+  for (const EpochRecord& record : epochs) {
+    seconds += record.seconds;
+    rate = std::max(rate, record.images_per_s);
+  }
+  const ModelSpec& spec = info.card.spec;
+  std::string html = "<h2>Data, machine, time</h2>\n<table class=\"facts\">\n";
+  html += row({"images", std::to_string(info.data.train_images) + " for training, " +
+                             std::to_string(info.data.validation_images) + " for validation"});
+  html += row({"split", escape_html(info.data.split)});
+  html += row({"fingerprint", escape_html(info.data.fingerprint)});
+  html += row({"input", std::to_string(spec.height) + " x " + std::to_string(spec.width) + " x " +
+                            std::to_string(spec.channels)});
+  html += row({"lamella", escape_html(info.build.version + ", " + info.build.compiler + ", build " +
+                                      info.build.build_id)});
+  html += row({"machine", escape_html(info.build.cpu + ", " + info.build.isa + ", " +
+                                      std::to_string(info.build.threads) + " threads")});
+  html += row({"device", escape_html(info.build.backend)});
+  html += row({"training time",
+               fixed(seconds, 1) + " s, best epoch rate " + fixed(rate, 1) + " images per second"});
+  html += row({"next", "<code>" + escape_html(info.next_command) + "</code>"});
+  return html + "</table>\n";
+}
+
+}  // namespace
+
+std::string report_html(const RunInfo& info, const std::vector<EpochRecord>& epochs,
+                        const std::string& recipe) {
+  std::string html =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>lamella: " +
+      escape_html(info.card.spec.name) + "</title>\n<style>" + kStyle +
+      "</style>\n</head>\n<body>\n";
+  html += headline(info, epochs) + curves(epochs);
+  if (info.best_epoch > 0 && info.best_confusion.images() > 0) {
+    html += matrix(info) + per_class(info);
+  }
+  html += facts(info, epochs);
+  return html + "<h2>Recipe</h2>\n<pre>" + escape_html(recipe) + "</pre>\n</body>\n</html>\n";
+}
+
+}  // namespace lamella

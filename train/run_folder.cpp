@@ -1,0 +1,244 @@
+#include "train/run_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+#include "engine/errors.h"
+#include "train/report.h"
+#include "weights/durable_file.h"
+#include "weights/json.h"
+
+namespace lamella {
+namespace {
+
+const char* const kSchema = "lamella.run/1";
+
+Json to_json(const Confusion& confusion) {
+  Json rows = Json::array();
+  for (std::int64_t truth = 0; truth < confusion.classes(); ++truth) {
+    Json& row = rows.emplace_back(Json::array());
+    for (std::int64_t p = 0; p < confusion.classes(); ++p) row.push_back(confusion.at(truth, p));
+  }
+  return rows;
+}
+
+Confusion confusion_of(const Json& rows) {
+  Confusion confusion(static_cast<std::int64_t>(rows.size()));
+  for (std::size_t truth = 0; truth < rows.size(); ++truth) {
+    for (std::size_t p = 0; p < rows.size(); ++p) {
+      confusion.add(static_cast<std::int64_t>(truth), static_cast<std::int64_t>(p),
+                    rows.at(truth).at(p).get<std::int64_t>());
+    }
+  }
+  return confusion;
+}
+
+Json to_json(const EpochRecord& record) {
+  return {{"epoch", record.epoch},
+          {"step", record.step},
+          {"lr", record.learning_rate},
+          {"train_loss", record.train_loss},
+          {"val", record.validation},
+          {"seconds", record.seconds},
+          {"images_per_s", record.images_per_s},
+          {"weights_hash", record.weights_hash},
+          {"best", record.best}};
+}
+
+EpochRecord epoch_of(const Json& line) {
+  EpochRecord record;
+  record.epoch = line.at("epoch").get<std::int64_t>();
+  record.step = line.at("step").get<std::int64_t>();
+  record.learning_rate = line.at("lr").get<double>();
+  record.train_loss = line.at("train_loss").get<double>();
+  record.validation = line.at("val").get<std::map<std::string, double>>();
+  record.seconds = line.at("seconds").get<double>();
+  record.images_per_s = line.at("images_per_s").get<double>();
+  record.weights_hash = line.at("weights_hash").get<std::string>();
+  record.best = line.at("best").get<bool>();
+  return record;
+}
+
+Json to_json(const StepRecord& record) {
+  return {{"epoch", record.epoch},      {"batch", record.batch},   {"step", record.step},
+          {"lr", record.learning_rate}, {"images", record.images}, {"loss", record.loss}};
+}
+
+// One write of the whole line, so that a killed run leaves whole lines or one cut-off last one.
+void append_line(const std::string& path, const std::string& line, bool flush) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const bool written =
+      file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+      (!flush || ::fsync(file) == 0);
+  const std::string why = std::strerror(errno);
+  if (file >= 0) ::close(file);
+  if (!written) fail("cannot append to ", path, ": ", why);
+}
+
+// The whole lines of a log as JSON; none where the file does not exist.
+std::vector<Json> read_lines(const std::string& path) {
+  std::vector<Json> lines;
+  if (!std::filesystem::exists(path)) return lines;
+  std::istringstream text(read_text_file(path));
+  for (std::string line; std::getline(text, line);) {
+    if (text.eof()) break;  // no newline: the line was cut off
+    lines.push_back(parse_json(line, path));
+  }
+  return lines;
+}
+
+// Keeps the lines whose number under `key` is at most `most`.
+void rewind(const std::string& path, const char* key, std::int64_t most) {
+  if (!std::filesystem::exists(path)) return;
+  std::string kept;
+  for (const Json& line : read_lines(path)) {
+    if (line.value(key, std::int64_t{0}) <= most) kept += dump_json(line) + "\n";
+  }
+  write_file_durably(path, kept);
+}
+
+Json to_json(const RunInfo& info) {
+  Json json = {{"schema", kSchema}, {"status", info.status}};
+  if (!info.reason.empty()) json["reason"] = info.reason;
+  json["version"] = info.build.version;
+  json["build"] = {{"id", info.build.build_id}, {"compiler", info.build.compiler}};
+  json["machine"] = {{"cpu", info.build.cpu},
+                     {"isa", info.build.isa},
+                     {"threads", info.build.threads},
+                     {"backend", info.build.backend}};
+  json["model"] = {{"name", info.card.spec.name},
+                   {"height", info.card.spec.height},
+                   {"width", info.card.spec.width},
+                   {"channels", info.card.spec.channels},
+                   {"classes", info.card.spec.classes}};
+  json["data"] = {{"path", info.data.path},
+                  {"fingerprint", info.data.fingerprint},
+                  {"split", info.data.split},
+                  {"train_images", info.data.train_images},
+                  {"validation_images", info.data.validation_images}};
+  json["labels"] = info.card.labels;
+  json["preprocessing"] = info.card.preprocessing;
+  json["best"] = nullptr;
+  if (info.best_epoch > 0) {
+    const Metrics metrics = metrics_of(info.best_confusion);
+    json["best"] = {{"epoch", info.best_epoch},
+                    {"accuracy", metrics.accuracy},
+                    {"balanced_accuracy", metrics.balanced_accuracy},
+                    {"macro_f1", metrics.macro.f1},
+                    {"confusion", to_json(info.best_confusion)}};
+  }
+  json["next_command"] = info.next_command;
+  return json;
+}
+
+RunInfo info_of(const Json& json) {
+  RunInfo info;
+  info.status = json.at("status").get<std::string>();
+  info.reason = json.value("reason", "");
+  info.build = {json.at("version").get<std::string>(),
+                json.at("build").at("compiler").get<std::string>(),
+                json.at("build").at("id").get<std::string>(),
+                json.at("machine").at("isa").get<std::string>(),
+                json.at("machine").at("backend").get<std::string>(),
+                json.at("machine").at("cpu").get<std::string>(),
+                json.at("machine").at("threads").get<int>()};
+  const Json& model = json.at("model");
+  info.card.spec = {model.at("name").get<std::string>(), model.at("height").get<std::int64_t>(),
+                    model.at("width").get<std::int64_t>(), model.at("channels").get<std::int64_t>(),
+                    model.at("classes").get<std::int64_t>()};
+  info.card.labels = json.at("labels").get<std::vector<std::string>>();
+  info.card.preprocessing = json.at("preprocessing").get<std::map<std::string, std::string>>();
+  const Json& data = json.at("data");
+  info.data = {data.at("path").get<std::string>(), data.at("fingerprint").get<std::string>(),
+               data.at("split").get<std::string>(), data.at("train_images").get<std::int64_t>(),
+               data.at("validation_images").get<std::int64_t>()};
+  if (!json.at("best").is_null()) {
+    info.best_epoch = json.at("best").at("epoch").get<std::int64_t>();
+    info.best_confusion = confusion_of(json.at("best").at("confusion"));
+  }
+  const auto labels = static_cast<std::int64_t>(info.card.labels.size());
+  if (info.best_epoch > 0 && info.best_confusion.classes() != labels) {
+    fail("run.json: ", labels, " labels and a confusion matrix of ", info.best_confusion.classes());
+  }
+  info.next_command = json.at("next_command").get<std::string>();
+  return info;
+}
+
+}  // namespace
+
+RunFolder RunFolder::create(const std::string& path) {
+  RunFolder run(path);
+  if (std::filesystem::exists(run.file("run.json"))) {
+    fail(path, " already holds a run; choose another --out, or go on with --resume ", path);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) fail("cannot make folder ", path, ": ", error.message());
+  return run;
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  RunFolder run(path);
+  if (!std::filesystem::exists(run.file("run.json"))) fail(path, " holds no run (no run.json)");
+  return run;
+}
+
+void RunFolder::write_recipe(const std::string& toml) const {
+  write_file_durably(file("recipe.toml"), toml);
+}
+
+std::string RunFolder::recipe() const {
+  return read_text_file(file("recipe.toml"));
+}
+
+void RunFolder::write_info(const RunInfo& info) const {
+  write_file_durably(file("run.json"), dump_json(to_json(info), 2) + "\n");
+}
+
+RunInfo RunFolder::info() const {
+  const Json json = parse_json(read_text_file(file("run.json")), file("run.json"));
+  try {
+    if (json.at("schema") != kSchema) fail(file("run.json"), " is not of schema ", kSchema);
+    return info_of(json);
+  } catch (const Json::exception& error) {
+    fail(file("run.json"), " makes no sense (", error.what(), ")");
+  }
+}
+
+void RunFolder::append(const EpochRecord& record) const {
+  append_line(file("log.jsonl"), dump_json(to_json(record)) + "\n", true);
+}
+
+void RunFolder::append(const StepRecord& record) const {
+  append_line(file("steps.jsonl"), dump_json(to_json(record)) + "\n", false);
+}
+
+std::vector<EpochRecord> RunFolder::epochs() const {
+  std::vector<EpochRecord> records;
+  try {
+    for (const Json& line : read_lines(file("log.jsonl"))) records.push_back(epoch_of(line));
+  } catch (const Json::exception& error) {
+    fail(file("log.jsonl"), " makes no sense (", error.what(), ")");
+  }
+  return records;
+}
+
+void RunFolder::rewind_logs(const TrainState& state) const {
+  rewind(file("log.jsonl"), "epoch", state.epoch);
+  rewind(file("steps.jsonl"), "step", state.step);
+}
+
+void RunFolder::write_best(const TensorFile& weights) const {
+  write_safetensors(file(kBestModel), weights);
+}
+
+void RunFolder::write_report() const {
+  write_file_durably(file("report.html"), report_html(info(), epochs(), recipe()));
+}
+
+}  // namespace lamella

@@ -1,0 +1,63 @@
+// What a training run leaves on disk. Every file is whole at any instant: it is replaced by a
+// rename, or, for the logs, a cut-off last line is dropped when the run goes on.
+//
+//   recipe.toml                  every option as used
+//   run.json                     lamella.run/1
+//   log.jsonl                    one line per epoch; steps.jsonl: one line per step, on request
+//   model-best.safetensors       weights and card
+//   checkpoint-last.safetensors, checkpoint-prev.safetensors
+//   report.html
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/trainer.h"
+
+namespace lamella {
+
+struct RunInfo {
+  std::string status;  // running, finished, interrupted, failed
+  std::string reason;  // why it failed; empty otherwise
+  BuildInfo build;
+  ModelCard card;
+  struct Data {
+    std::string path, fingerprint;
+    std::string split;  // in words: how training and validation images were told apart
+    std::int64_t train_images = 0, validation_images = 0;
+  } data;
+  std::int64_t best_epoch = 0;  // 0: none yet
+  Confusion best_confusion;     // of the validation images
+  std::string next_command;     // evaluates the best model, or resumes the run
+};
+
+class RunFolder {
+ public:
+  // Makes the folder (and those above it). Throws Error when it already holds a run.
+  static RunFolder create(const std::string& path);
+  // Throws Error when there is no run.
+  static RunFolder open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+  void write_recipe(const std::string& toml) const;
+  std::string recipe() const;
+  void write_info(const RunInfo& info) const;
+  RunInfo info() const;                          // throws Error where run.json is damaged
+  void append(const EpochRecord& record) const;  // log.jsonl, flushed to the disk
+  void append(const StepRecord& record) const;   // steps.jsonl
+  std::vector<EpochRecord> epochs() const;       // of log.jsonl; a cut-off last line is left out
+  // Drops what the logs hold beyond `state`: the run will write it again.
+  void rewind_logs(const TrainState& state) const;
+  void write_best(const TensorFile& weights) const;
+  void write_report() const;  // from the other files
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+inline constexpr const char* kBestModel = "model-best.safetensors";
+
+}  // namespace lamella

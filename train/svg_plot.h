@@ -1,0 +1,25 @@
+// A line chart as inline SVG, for the report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lamella {
+
+struct Curve {
+  std::string name;
+  std::string colour;          // "#1f5fa8"
+  std::vector<double> values;  // at x = 1, 2, …; drawn with dots where there are few
+};
+
+// `low` and `high` bound the y axis; equal: chosen from the values. Values that are not finite are
+// left out.
+std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, double low = 0,
+                     double high = 0);
+
+// Text for HTML and SVG: & < > " ' escaped, control characters replaced.
+std::string escape_html(const std::string& text);
+// Fixed decimals, whatever the locale.
+std::string fixed(double value, int decimals);
+
+}  // namespace lamella
