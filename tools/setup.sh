@@ -28,19 +28,9 @@ missing_of() {
   done
 }
 
-as_root() {
-  if [[ $(id -u) == 0 ]]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "setup: installing packages needs root; run this as root or install sudo" >&2
-    return 1
-  fi
-}
-
 apt() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
+    apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
 offered() { [[ $(apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[!\(]* ]]; }
@@ -50,6 +40,14 @@ mapfile -t wanted < <(missing_of "${optional[@]}")
 if [[ ${#lacking[@]} == 0 && ${#wanted[@]} == 0 ]]; then
   echo "setup: everything is installed"
   exit 0
+fi
+as_root=()
+if [[ $(id -u) != 0 ]]; then
+  as_root=(sudo)
+  if ! command -v sudo >/dev/null; then
+    echo "setup: not installed: ${lacking[*]} ${wanted[*]}; run this as root or install sudo" >&2
+    exit $((${#lacking[@]} == 0 ? 0 : 1))
+  fi
 fi
 # Package lists are fetched where something must come, or where there are none yet.
 if [[ ${#lacking[@]} != 0 ]] || ! offered g++; then
