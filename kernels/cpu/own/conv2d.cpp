@@ -1,0 +1,208 @@
+// Convolution as blocked products. Forward and backward-data multiply a block of patches with the
+// filters, packed into panels one register tile wide; backward-weight multiplies the transposed
+// dy with the patches, each part of the pixels into sums of its own, added up in double.
+#include "kernels/cpu/own/families.h"
+#include "kernels/cpu/own/parallel.h"
+#include "kernels/cpu/own/patches.h"
+#include "kernels/cpu/own/product.h"
+
+namespace lamella::cpu::LAMELLA_ISA {
+namespace {
+
+constexpr std::int64_t kBlockRows = 8 * kTileRows;
+constexpr std::int64_t kBlockFloats = kBlockRows * kPatchPitch;
+constexpr std::int64_t kPixelsPerSum = 32768;  // bounds the length of one f32 sum of dw
+
+std::int64_t panel_count(std::int64_t columns) {
+  return ceil_div(columns, kTileColumns);
+}
+
+// panels[panel][depth][kTileColumns] from w [K,R,S,C], columns = K, depth = (r,s,c).
+void pack_filters(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels) {
+  const std::int64_t depth = shape.R * shape.S * shape.C, count = panel_count(shape.K);
+  for_parts(ctx, parts_for(ctx, count, depth * kTileColumns), count,
+            [&](int, std::int64_t begin, std::int64_t end) {
+              for (std::int64_t panel = begin; panel < end; ++panel) {
+                float* out = panels + panel * depth * kTileColumns;
+                for (std::int64_t column = 0; column < kTileColumns; ++column) {
+                  const std::int64_t k = panel * kTileColumns + column;
+                  for (std::int64_t i = 0; i < depth; ++i)
+                    out[i * kTileColumns + column] = k < shape.K ? w[k * depth + i] : 0.0F;
+                }
+              }
+            });
+}
+
+// The same for backward-data: columns = C, depth = (r,s,k) of the filter turned by 180 degrees.
+void pack_turned_filters(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels) {
+  const std::int64_t taps = shape.R * shape.S, depth = taps * shape.K;
+  const std::int64_t count = panel_count(shape.C);
+  for_parts(ctx, parts_for(ctx, count, depth * kTileColumns), count,
+            [&](int, std::int64_t begin, std::int64_t end) {
+              for (std::int64_t panel = begin; panel < end; ++panel) {
+                const std::int64_t c = panel * kTileColumns;
+                const std::int64_t columns = smaller(kTileColumns, shape.C - c);
+                float* out = panels + panel * depth * kTileColumns;
+                for (std::int64_t i = 0; i < depth; ++i, out += kTileColumns) {
+                  const std::int64_t tap = taps - 1 - i / shape.K, k = i % shape.K;
+                  copy_floats(w + (k * taps + tap) * shape.C + c, out, columns);
+                  zero_floats(out + columns, kTileColumns - columns);
+                }
+              }
+            });
+}
+
+struct ProductShape {
+  std::int64_t rows, depth, columns;
+  std::int64_t out_pitch;
+  bool add;
+};
+
+// Rows [row, row + rows) of out = patches * panels.
+void multiply_block(const Patches& patches, const ProductShape& shape, const float* panels,
+                    const float* bias, std::int64_t row, std::int64_t rows, float* block,
+                    float* out) {
+  for (std::int64_t k = 0; k < shape.depth; k += kDepth) {
+    const std::int64_t depth = smaller(kDepth, shape.depth - k);
+    write_patches(patches, row, rows, k, k + depth, 1, block);
+    for (std::int64_t column = 0; column < shape.columns; column += kTileColumns) {
+      const float* panel = panels + (column / kTileColumns * shape.depth + k) * kTileColumns;
+      TileTarget target{};
+      target.pitch = shape.out_pitch;
+      target.columns = static_cast<int>(smaller(kTileColumns, shape.columns - column));
+      target.add = shape.add || k > 0;
+      target.bias = bias == nullptr ? nullptr : bias + column;
+      for (std::int64_t i = 0; i < rows; i += kTileRows) {
+        target.out = out + (row + i) * shape.out_pitch + column;
+        product_rows<kPatchPitch>(static_cast<int>(smaller(kTileRows, rows - i)), depth,
+                                  block + i * kPatchPitch, 1, panel, kTileColumns, target);
+      }
+    }
+  }
+}
+
+void multiply_patches(Ctx ctx, const Patches& patches, const ProductShape& shape,
+                      const float* panels, const float* bias, float* blocks, float* out) {
+  const std::int64_t count = ceil_div(shape.rows, kBlockRows);
+  const int parts = parts_for(ctx, count, kBlockRows * shape.columns * 8);
+  for_parts(ctx, parts, count, [&](int part, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i * kBlockRows;
+      multiply_block(patches, shape, panels, bias, row, smaller(kBlockRows, shape.rows - row),
+                     blocks + part * kBlockFloats, out);
+    }
+  });
+}
+
+Patches forward_patches(const Conv2dShape& s, const float* x) {
+  return {x,   s.H,        s.W,        s.C,     s.x_pitch, s.R, s.S, s.P,
+          s.Q, s.stride_h, s.stride_w, s.pad_h, s.pad_w,   1,   1};
+}
+
+void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w, const float* bias,
+                void* y) {
+  require_f32("conv2d_fwd", shape.dtype);
+  const std::int64_t depth = shape.R * shape.S * shape.C;
+  const std::int64_t panel_floats = panel_count(shape.K) * depth * kTileColumns;
+  float* panels = scratch_floats(ctx, panel_floats + ctx.threads * kBlockFloats);
+  pack_filters(ctx, shape, static_cast<const float*>(w), panels);
+  multiply_patches(ctx, forward_patches(shape, static_cast<const float*>(x)),
+                   {shape.N * shape.P * shape.Q, depth, shape.K, shape.y_pitch, false}, panels,
+                   bias, panels + panel_floats, static_cast<float*>(y));
+}
+
+void conv2d_bwd_data(Ctx ctx, const Conv2dShape& shape, const void* dy, const void* w, void* dx,
+                     Write write) {
+  require_f32("conv2d_bwd_data", shape.dtype);
+  const Conv2dShape& s = shape;
+  const std::int64_t depth = s.R * s.S * s.K;
+  const std::int64_t panel_floats = panel_count(s.C) * depth * kTileColumns;
+  float* panels = scratch_floats(ctx, panel_floats + ctx.threads * kBlockFloats);
+  pack_turned_filters(ctx, shape, static_cast<const float*>(w), panels);
+  const Patches patches{static_cast<const float*>(dy),
+                        s.P,
+                        s.Q,
+                        s.K,
+                        s.y_pitch,
+                        s.R,
+                        s.S,
+                        s.H,
+                        s.W,
+                        1,
+                        1,
+                        s.R - 1 - s.pad_h,
+                        s.S - 1 - s.pad_w,
+                        s.stride_h,
+                        s.stride_w};
+  multiply_patches(ctx, patches, {s.N * s.H * s.W, depth, s.C, s.x_pitch, write == Write::Add},
+                   panels, nullptr, panels + panel_floats, static_cast<float*>(dx));
+}
+
+// dw [K, depth] += dy^T * patches over output pixels [row, row + rows).
+void add_weight_block(const Conv2dShape& shape, const Patches& patches, const float* dy,
+                      std::int64_t row, std::int64_t rows, float* block, float* dw) {
+  const std::int64_t depth = shape.R * shape.S * shape.C;
+  for (std::int64_t from = 0; from < depth; from += kDepth) {
+    const std::int64_t columns = smaller(kDepth, depth - from);
+    write_patches(patches, row, rows, from, from + columns, kTileColumns, block);
+    for (std::int64_t column = 0; column < columns; column += kTileColumns)
+      for (std::int64_t k = 0; k < shape.K; k += kTileRows) {
+        TileTarget target{};
+        target.out = dw + k * depth + from + column;
+        target.pitch = depth;
+        target.columns = static_cast<int>(smaller(kTileColumns, columns - column));
+        target.add = true;
+        product_rows<1>(static_cast<int>(smaller(kTileRows, shape.K - k)), rows,
+                        dy + row * shape.y_pitch + k, shape.y_pitch, block + column, kPatchPitch,
+                        target);
+      }
+  }
+}
+
+// out (=|+=) the sum of `parts` buffers of `count` floats.
+void add_up(Ctx ctx, const float* buffers, std::int64_t parts, std::int64_t count, float* out,
+            Write write) {
+  for_parts(ctx, parts_for(ctx, count, parts), count,
+            [&](int, std::int64_t begin, std::int64_t end) {
+              for (std::int64_t i = begin; i < end; ++i) {
+                double sum = write == Write::Add ? static_cast<double>(out[i]) : 0.0;
+                for (std::int64_t part = 0; part < parts; ++part)
+                  sum += static_cast<double>(buffers[part * count + i]);
+                out[i] = static_cast<float>(sum);
+              }
+            });
+}
+
+void conv2d_bwd_weight(Ctx ctx, const Conv2dShape& shape, const void* x, const void* dy, void* dw,
+                       Write write) {
+  require_f32("conv2d_bwd_weight", shape.dtype);
+  const std::int64_t pixels = shape.N * shape.P * shape.Q;
+  const std::int64_t count = shape.K * shape.R * shape.S * shape.C;
+  const std::int64_t blocks = ceil_div(pixels, kBlockRows);
+  const std::int64_t wanted = round_up(ceil_div(pixels, kPixelsPerSum), ctx.threads);
+  const auto parts = static_cast<int>(larger(1, smaller(wanted, blocks)));
+  float* sums = scratch_floats(ctx, parts * (count + kBlockFloats));
+  const Patches patches = forward_patches(shape, static_cast<const float*>(x));
+  const auto body = [&](int part, std::int64_t begin, std::int64_t end) {
+    float* own = sums + part * count;
+    zero_floats(own, count);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i * kBlockRows;
+      add_weight_block(shape, patches, static_cast<const float*>(dy), row,
+                       smaller(kBlockRows, pixels - row),
+                       sums + parts * count + part * kBlockFloats, own);
+    }
+  };
+  for_parts(ctx, parts, blocks, body);
+  add_up(ctx, sums, parts, count, static_cast<float*>(dw), write);
+}
+
+}  // namespace
+
+void add_conv2d(KernelTable& table) {
+  table.conv2d_fwd = conv2d_fwd;
+  table.conv2d_bwd_data = conv2d_bwd_data;
+  table.conv2d_bwd_weight = conv2d_bwd_weight;
+}
+
+}  // namespace lamella::cpu::LAMELLA_ISA
