@@ -1,0 +1,253 @@
+// Batch norm with ReLU on either side (kernels/shapes.h, BatchNormShape): statistics of a batch,
+// normalisation, the two sums of the backward pass, the gradient, and the running statistics.
+// Ioffe & Szegedy 2015, algorithm 1. t, the value before the ReLU on the output, is not stored:
+// backward recomputes it from x.
+#include "kernels/cuda/columns.h"
+#include "kernels/cuda/launchers.h"
+
+namespace lamella::cuda {
+namespace {
+
+// What a channel needs, in registers.
+struct Channel {
+  float mean, inverse_std, gamma, beta;
+
+  // The normalised value of z = relu_in ? max(x, 0) : x.
+  __device__ float normalised(const BatchNormShape& s, float x) const {
+    return ((s.relu_in && x <= 0 ? 0.0F : x) - mean) * inverse_std;
+  }
+  // t = gamma * zhat + beta. Forward and backward call this one, so both see the same sign.
+  __device__ float scaled(float zhat) const { return gamma * zhat + beta; }
+  // g = dy where the ReLU on the output passed t, else 0.
+  __device__ float passed(const BatchNormShape& s, float zhat, float dy) const {
+    return s.relu_out && scaled(zhat) <= 0 ? 0.0F : dy;
+  }
+};
+
+__device__ __forceinline__ Channel read_channel(std::int64_t c, float eps,
+                                                const float* __restrict__ mean,
+                                                const float* __restrict__ var,
+                                                const float* __restrict__ gamma,
+                                                const float* __restrict__ beta) {
+  return {mean[c], 1.0F / sqrtf(var[c] + eps), gamma[c], beta[c]};
+}
+
+// partials[share][c] = moments of z[., c] - z0[c] over this block's share of the pixels, where z0
+// is the first pixel: distances from a value of the channel itself keep their digits where |mean|
+// >> std, and Welford's update keeps them where that first value is an outlier. Threads: x take
+// channels, y take pixels (kernels/cuda/columns.h). x at x_pitch. Accumulation in f32.
+// Deterministic: the order is fixed by the shape. Least bytes: pixels * C * sizeof(T).  FLOPs:
+// pixels * C * 8.
+template <class T>
+__global__ void batch_norm_stats_partial_kernel(BatchNormShape s, const T* __restrict__ x,
+                                                float* __restrict__ partials) {
+  Moments moments;
+  if (column() < s.C) {
+    const T* mine = x + column();
+    const float first = static_cast<float>(mine[0]);
+    const float z0 = s.relu_in && first <= 0 ? 0.0F : first;
+    const Loop pixels = pixel_loop();
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      const float value = static_cast<float>(mine[pixel * s.x_pitch]);
+      moments.add((s.relu_in && value <= 0 ? 0.0F : value) - z0);
+    }
+  }
+  write_partial(moments, s.C, partials);
+}
+
+// mean[c], var[c] (biased) from `count` partials.
+// Threads: x take channels, y take partials. Deterministic.
+// Least bytes: (3 * count + 2) * C * 4.  FLOPs: count * C * 10.
+template <class T>
+__global__ void batch_norm_stats_merge_kernel(BatchNormShape s, int count, const T* __restrict__ x,
+                                              const float* __restrict__ partials,
+                                              float* __restrict__ mean, float* __restrict__ var) {
+  const Moments moments = merge_partials<Moments>(partials, count, s.C);
+  if (threadIdx.y != 0 || column() >= s.C) return;
+  const float first = static_cast<float>(x[column()]);
+  mean[column()] = (s.relu_in && first <= 0 ? 0.0F : first) + moments.mean();
+  var[column()] = moments.m2() / moments.count();
+}
+
+// y = t, or max(t, 0) with relu_out. Subtracting the mean first keeps the digits of z where
+// |mean| >> std.
+// Threads: x take runs of V channels, whose parameters they keep in registers; y take pixels.
+// Deterministic. Least bytes: pixels * C * sizeof(T) * 2 + 16 * C.  FLOPs: pixels * C * 6.
+template <class T, int V>
+__global__ void batch_norm_apply_kernel(BatchNormShape s, const T* __restrict__ x,
+                                        const float* __restrict__ mean,
+                                        const float* __restrict__ var,
+                                        const float* __restrict__ gamma,
+                                        const float* __restrict__ beta, T* __restrict__ y) {
+  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
+  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
+    Channel channel[V];
+    for (int i = 0; i < V; ++i) channel[i] = read_channel(c + i, s.eps, mean, var, gamma, beta);
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+      for (int i = 0; i < V; ++i) {
+        const float t = channel[i].scaled(channel[i].normalised(s, run[i]));
+        run[i] = s.relu_out && t <= 0 ? 0.0F : t;
+      }
+      store<V>(y + pixel * s.y_pitch + c, run);
+    }
+  }
+}
+
+// partials[share][c] = sums of g and of g * zhat over this block's share of the pixels.
+// Threads: x take channels, y take pixels (kernels/cuda/columns.h). x at x_pitch, dy at y_pitch.
+// Accumulation in f32. Deterministic: the order is fixed by the shape.
+// Least bytes: pixels * C * sizeof(T) * 2.  FLOPs: pixels * C * 9.
+template <class T>
+__global__ void batch_norm_bwd_reduce_partial_kernel(
+    BatchNormShape s, const T* __restrict__ x, const T* __restrict__ dy,
+    const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
+    const float* __restrict__ beta, float* __restrict__ partials) {
+  Sums<2> sums;
+  if (column() < s.C) {
+    const Channel channel = read_channel(column(), s.eps, mean, var, gamma, beta);
+    const Loop pixels = pixel_loop();
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      const float value = static_cast<float>(x[pixel * s.x_pitch + column()]);
+      const float zhat = channel.normalised(s, value);
+      const float g = channel.passed(s, zhat, static_cast<float>(dy[pixel * s.y_pitch + column()]));
+      sums.v[0] += g;
+      sums.v[1] += g * zhat;
+    }
+  }
+  write_partial(sums, s.C, partials);
+}
+
+// sums[0..C) = sum g = dbeta, sums[C..2C) = sum g * zhat = dgamma, from `count` partials.
+// Threads: x take channels, y take partials. Deterministic.
+// Least bytes: (2 * count + 2) * C * 4.  FLOPs: 2 * count * C.
+__global__ void batch_norm_bwd_reduce_merge_kernel(std::int64_t channels, int count,
+                                                   const float* __restrict__ partials,
+                                                   float* __restrict__ sums) {
+  const Sums<2> sum = merge_partials<Sums<2>>(partials, count, channels);
+  if (threadIdx.y != 0 || column() >= channels) return;
+  sums[column()] = sum.v[0];
+  sums[channels + column()] = sum.v[1];
+}
+
+// training:  dz = gamma / sqrt(var + eps) * (g - sums_g / pixels - zhat * sums_gz / pixels)
+// otherwise: dz = gamma / sqrt(var + eps) * g.     dx (=|+=) relu_in && x <= 0 ? 0 : dz.
+// Threads: x take runs of V channels, whose parameters they keep in registers; y take pixels.
+// x at x_pitch, dy at y_pitch, dx at dx_pitch. Deterministic.
+// Least bytes: pixels * C * sizeof(T) * 3 (4 when adding) + 24 * C.  FLOPs: pixels * C * 12.
+template <class T, int V>
+__global__ void batch_norm_bwd_apply_kernel(
+    BatchNormShape s, const T* __restrict__ x, const T* __restrict__ dy,
+    const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
+    const float* __restrict__ beta, const float* __restrict__ sums, std::int64_t dx_pitch,
+    T* __restrict__ dx, Write write) {
+  const float per_pixel = s.training ? 1.0F / static_cast<float>(s.pixels) : 0.0F;
+  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
+  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
+    Channel channel[V];
+    float mean_g[V], mean_gz[V];
+    for (int i = 0; i < V; ++i) {
+      channel[i] = read_channel(c + i, s.eps, mean, var, gamma, beta);
+      mean_g[i] = s.training ? sums[c + i] * per_pixel : 0.0F;
+      mean_gz[i] = s.training ? sums[s.C + c + i] * per_pixel : 0.0F;
+    }
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
+      Run<V> run = load<V>(dy + pixel * s.y_pitch + c);
+      for (int i = 0; i < V; ++i) {
+        const float zhat = channel[i].normalised(s, in[i]);
+        const float g = channel[i].passed(s, zhat, run[i]);
+        const float dz =
+            channel[i].gamma * channel[i].inverse_std * (g - mean_g[i] - zhat * mean_gz[i]);
+        run[i] = s.relu_in && in[i] <= 0 ? 0.0F : dz;
+      }
+      store<V>(dx + pixel * dx_pitch + c, run, write);
+    }
+  }
+}
+
+// running_mean += momentum * (mean - running_mean);
+// running_var  += momentum * (var * unbiased - running_var), unbiased = pixels / (pixels - 1).
+// Threads take channels. Deterministic. Least bytes: 24 * C.  FLOPs: 7 * C.
+__global__ void batch_norm_update_kernel(std::int64_t count, float momentum, float unbiased,
+                                         const float* __restrict__ mean,
+                                         const float* __restrict__ var,
+                                         float* __restrict__ running_mean,
+                                         float* __restrict__ running_var) {
+  const Loop channels = element_loop<1>();
+  for (std::int64_t c = channels.begin; c < count; c += channels.step) {
+    running_mean[c] += momentum * (mean[c] - running_mean[c]);
+    running_var[c] += momentum * (var[c] * unbiased - running_var[c]);
+  }
+}
+
+}  // namespace
+
+void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
+                      float* var) {
+  if (s.pixels == 0 || s.C == 0) return;
+  dispatch_type("batch_norm_stats", s.dtype, [&]<class T>() {
+    const auto* in = static_cast<const T*>(x);
+    const ColumnPlan plan = plan_columns(s.pixels, s.C);
+    float* partials = ctx.scratch<float>(plan.partials(Moments::kFields, s.C));
+    launch("batch_norm_stats", batch_norm_stats_partial_kernel<T>, plan.grid, plan.block, 0, ctx, s,
+           in, partials);
+    launch("batch_norm_stats", batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.block, 0,
+           ctx, s, static_cast<int>(plan.grid.y), in, static_cast<const float*>(partials), mean,
+           var);
+  });
+}
+
+void batch_norm_apply(const KernelContext& ctx, const BatchNormShape& s, const void* x,
+                      const float* mean, const float* var, const float* gamma, const float* beta,
+                      void* y) {
+  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}};
+  dispatch("batch_norm_apply", access, [&]<class T, int V>() {
+    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    launch("batch_norm_apply", batch_norm_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx, s,
+           static_cast<const T*>(x), mean, var, gamma, beta, static_cast<T*>(y));
+  });
+}
+
+void batch_norm_bwd_reduce(const KernelContext& ctx, const BatchNormShape& s, const void* x,
+                           const void* dy, const float* mean, const float* var, const float* gamma,
+                           const float* beta, float* sums) {
+  if (s.pixels == 0 || s.C == 0) return;
+  dispatch_type("batch_norm_bwd_reduce", s.dtype, [&]<class T>() {
+    const ColumnPlan plan = plan_columns(s.pixels, s.C);
+    float* partials = ctx.scratch<float>(plan.partials(Sums<2>::kFields, s.C));
+    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_partial_kernel<T>, plan.grid, plan.block,
+           0, ctx, s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta,
+           partials);
+    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_merge_kernel, plan.merge_grid, plan.block,
+           0, ctx, s.C, static_cast<int>(plan.grid.y), static_cast<const float*>(partials), sums);
+  });
+}
+
+void batch_norm_bwd_apply(const KernelContext& ctx, const BatchNormShape& s, const void* x,
+                          const void* dy, const float* mean, const float* var, const float* gamma,
+                          const float* beta, const float* sums, std::int64_t dx_pitch, void* dx,
+                          Write write) {
+  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch, dx_pitch}, {x, dy, dx}};
+  dispatch("batch_norm_bwd_apply", access, [&]<class T, int V>() {
+    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    launch("batch_norm_bwd_apply", batch_norm_bwd_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx,
+           s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta, sums,
+           dx_pitch, static_cast<T*>(dx), write);
+  });
+}
+
+void batch_norm_update(const KernelContext& ctx, const BatchNormShape& s, float momentum,
+                       const float* mean, const float* var, float* running_mean,
+                       float* running_var) {
+  if (s.pixels < 2) {
+    throw std::runtime_error("batch_norm_update: " + std::to_string(s.pixels) +
+                             " pixels have no unbiased variance; at least 2 are needed");
+  }
+  const double n = static_cast<double>(s.pixels);
+  const Plan plan = plan_flat<1>(s.C);
+  launch("batch_norm_update", batch_norm_update_kernel, plan.grid, plan.block, 0, ctx, s.C,
+         momentum, static_cast<float>(n / (n - 1)), mean, var, running_mean, running_var);
+}
+
+}  // namespace lamella::cuda
