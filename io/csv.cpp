@@ -1,3 +1,4 @@
+// A one-pass CSV reader that keeps count of lines for its errors.
 #include "io/csv.h"
 
 #include <algorithm>

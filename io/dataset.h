@@ -1,7 +1,7 @@
 // Labelled images in folders, one folder per class, with groups and splits.
 //
 //   DIR/<Class>/*                        or, with ready-made splits,
-//   DIR/{train,validation|val,test}/<Class>/*
+//   DIR/{train,validation|val,test}/<Class>/*     as soon as one of these folders is there
 //   DIR/manifest.csv                     optional: path, class and group of each image
 //
 // Hidden names, folders beginning with '_' and folders called crop_outlines are skipped, and so are
@@ -31,6 +31,7 @@ struct Dataset {
   std::vector<Sample> samples;       // sorted by path
   std::string group_source;  // in words: "column micrograph of manifest.csv", "each image alone"
   bool has_splits = false;   // the folders hold ready-made splits, or split() made them
+  std::vector<std::string> notes;  // sentences the user should see, such as groups across splits
 
   std::string file(const Sample& sample) const { return root + "/" + sample.path; }
   // The samples of one split, with the same classes; may be empty.
@@ -49,7 +50,8 @@ struct DatasetOptions {
 
 // O(n log n) in the number of files; no image is opened. Throws Error for: no such folder, no
 // image, an empty class, splits whose classes differ, a manifest row that contradicts the folders,
-// an image the manifest does not name, a group that straddles ready-made splits.
+// an image the manifest does not name. Rows of images that are not there are ignored. A group that
+// straddles ready-made splits is a note.
 Dataset read_dataset(const std::string& dir, const DatasetOptions& options = {});
 
 struct SplitFractions {
@@ -57,9 +59,10 @@ struct SplitFractions {
 };
 // Assigns every sample to a split, whole groups at a time. Class by class, its groups are put in
 // the order of a permutation by Rng(seed, RngStream::Split, label) and each goes to the split that
-// is furthest below its share of the class's images (ties: train first). A group belongs to the
-// class that most of its images have. A class of two or more groups has images in train and in
-// validation (where its fraction is not 0), one of three or more also in test.
+// is furthest below its share of the class's images (ties: train, validation, test). A split left
+// empty although its fraction is not 0 then gets the smallest group of the split that has most
+// groups, as long as that one keeps a group: a class of two groups is in train and in validation,
+// one of three also in test. A group belongs to the class that most of its images have.
 void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed);
 
 // 64-bit FNV-1a, 16 hex digits, over the relative path, size and content of every sample, in order.
