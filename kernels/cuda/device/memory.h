@@ -1,0 +1,70 @@
+// 16-byte accesses and shared memory. Everything here has one spelling in kernel files, because
+// other spellings become accesses of different widths in different compilers.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "kernels/cuda/device/language.h"
+#if !defined(__CUDACC__)
+#include "kernels/simt/shared_memory.h"
+#endif
+
+namespace lamella {
+
+// 16 bytes of storage type T in registers.
+template <class T>
+struct alignas(16) Vec16 {
+  static_assert(std::is_trivially_copyable_v<T> && 16 % sizeof(T) == 0);
+  static constexpr int kCount = 16 / static_cast<int>(sizeof(T));
+  T v[kCount];
+  __device__ __forceinline__ T& operator[](int i) { return v[i]; }
+  __device__ __forceinline__ const T& operator[](int i) const { return v[i]; }
+};
+
+// One 16-byte access. p must be 16-byte aligned.
+template <class T>
+__device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
+  const Raw16 raw = *reinterpret_cast<const Raw16*>(p);
+  Vec16<T> values;
+  std::memcpy(&values, &raw, sizeof(raw));
+  return values;
+}
+
+template <class T>
+__device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& values) {
+  Raw16 raw;
+  std::memcpy(&raw, &values, sizeof(raw));
+  *reinterpret_cast<Raw16*>(p) = raw;
+}
+
+}  // namespace lamella
+
+// SHARED(float, tile, [32][33]);  one variable per block, as `__shared__ float tile[32][33]`.
+// float* row = dynamic_shared<float>();  the dynamic shared memory of the launch, 16-byte aligned.
+#if defined(__CUDACC__)
+#define SHARED(type, name, ...) __shared__ type name __VA_ARGS__
+
+namespace lamella {
+template <class T>
+__device__ __forceinline__ T* dynamic_shared() {
+  extern __shared__ uint4 lamella_dynamic_shared[];
+  return reinterpret_cast<T*>(lamella_dynamic_shared);
+}
+}  // namespace lamella
+#else
+#define SHARED(type, name, ...)                                            \
+  using name##_shared_type = type __VA_ARGS__;                             \
+  static constexpr ::lamella::simt::SharedVariable name##_shared_variable{ \
+      #name, sizeof(name##_shared_type), alignof(name##_shared_type)};     \
+  name##_shared_type& name =                                               \
+      *static_cast<name##_shared_type*>(::lamella::simt::shared_variable(name##_shared_variable))
+
+namespace lamella {
+template <class T>
+T* dynamic_shared() {
+  return static_cast<T*>(simt::dynamic_shared_memory());
+}
+}  // namespace lamella
+#endif
