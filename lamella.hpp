@@ -15,6 +15,8 @@
 #include "train/evaluate.h"
 #include "train/metrics.h"
 #include "train/optimiser.h"
+#include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/trainer.h"
 #include "weights/model_io.h"
 #include "weights/safetensors.h"

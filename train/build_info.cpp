@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "engine/errors.h"
+#include "kernels/cpu/backend.h"
 
 namespace lamella {
 namespace {
@@ -54,14 +55,12 @@ int find_build_id(dl_phdr_info* object, std::size_t, void* result) {
   return ours ? 1 : 0;
 }
 
-// oneDNN obeys ONEDNN_MAX_CPU_ISA, so its value is part of the answer.
+// oneDNN obeys its own limits too, so they are part of the answer.
 std::string instruction_set() {
-  std::string isa = "baseline";
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") != 0) isa = "avx2";
-  if (__builtin_cpu_supports("avx512f") != 0) isa = "avx512";
-#endif
-  if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA")) isa += text(" (limit ", limit, ")");
+  std::string isa = cpu_isa();
+  for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
+    if (const char* limit = std::getenv(name)) isa += text(" (", name, "=", limit, ")");
+  }
   return isa;
 }
 

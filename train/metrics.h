@@ -11,7 +11,8 @@ namespace lamella {
 // Row: the true class. Column: the predicted one.
 class Confusion {
  public:
-  explicit Confusion(std::int64_t classes = 0)
+  Confusion() = default;
+  explicit Confusion(std::int64_t classes)
       : classes_(classes), counts_(static_cast<std::size_t>(classes * classes)) {}
   // Throws Error for an index outside [0, classes).
   void add(std::int64_t truth, std::int64_t predicted, std::int64_t images = 1);
@@ -20,7 +21,7 @@ class Confusion {
   std::int64_t images() const;
 
  private:
-  std::int64_t classes_;
+  std::int64_t classes_ = 0;
   std::vector<std::int64_t> counts_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "train/format.h"
 #include "train/metrics.h"
 #include "train/svg_plot.h"
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "train/format.h"
 
 namespace lamella {
 namespace {
@@ -115,12 +116,6 @@ std::string escape_html(const std::string& text) {
     }
   }
   return safe;
-}
-
-std::string fixed(double value, int decimals) {
-  char digits[64];
-  std::snprintf(digits, sizeof digits, "%.*f", decimals, value);
-  return digits;
 }
 
 std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, double low,

@@ -1,4 +1,4 @@
-// A line chart as inline SVG, for the report.
+// A line chart as inline SVG, for the report. Private to train/.
 #pragma once
 
 #include <string>
@@ -19,7 +19,5 @@ std::string svg_plot(const std::string& title, const std::vector<Curve>& curves,
 
 // Text for HTML and SVG: & < > " ' escaped, control characters replaced.
 std::string escape_html(const std::string& text);
-// Fixed decimals, whatever the locale.
-std::string fixed(double value, int decimals);
 
 }  // namespace lamella

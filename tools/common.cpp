@@ -1,0 +1,104 @@
+#include "tools/common.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/errors.h"
+#include "train/run_folder.h"
+#include "weights/durable_file.h"
+
+namespace lamella::tool {
+
+void add_device_options(CLI::App& parser, DeviceOptions& options) {
+  parser.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
+  parser.add_option("--dtype", options.dtype, "element type of the computation: f32")
+      ->capture_default_str();
+  parser.add_option("--threads", options.threads, "CPU threads; 0: all processors")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed) {
+  if (options.dtype != "f32") {
+    throw UsageError("--dtype " + options.dtype + " is not available; use f32");
+  }
+  Context::Options chosen;
+  chosen.device = options.device;
+  chosen.threads = options.threads;
+  chosen.seed = seed;
+  return std::make_unique<Context>(chosen);
+}
+
+void add_json_option(CLI::App& parser, std::string& json) {
+  parser.add_option("--json", json, "JSON on stdout, or into FILE (its name ends in .json)")
+      ->type_name("[FILE]")
+      ->configurable(false);
+}
+
+void put_json(const std::string& where, const Json& json) {
+  const std::string text = dump_json(json, 2) + "\n";
+  if (where == "-") {
+    std::fputs(text.c_str(), stdout);
+  } else {
+    write_file_durably(where, text);
+  }
+}
+
+void add_group_options(CLI::App& parser, GroupOptions& options) {
+  parser.add_option("--group-column", options.column,
+                    "column of manifest.csv whose equal values stay on one side of a split");
+  parser.add_option("--group-pattern", options.pattern,
+                    "the same from the path: a regular expression, its first bracket the group");
+}
+
+std::string weight_file(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return path;
+  return RunFolder::open(path).file(kBestModel);
+}
+
+OpenModel open_model(Context& ctx, const std::string& path) {
+  const std::string name = weight_file(path);
+  const TensorFile file = read_safetensors(name);
+  return {read_card(file, name), load_model(ctx, file, name)};
+}
+
+OpenData open_data(const std::string& dir, const GroupOptions& groups,
+                   const SplitOptions& options) {
+  DatasetOptions dataset_options;
+  dataset_options.group_column = groups.column;
+  dataset_options.group_pattern = groups.pattern;
+  OpenData data{read_dataset(dir, dataset_options), "ready-made, by folder"};
+  if (!data.dataset.has_splits) {
+    const double train = 1 - options.validation - options.test;
+    if (!(options.validation >= 0 && options.test >= 0 && train > 0)) {
+      throw UsageError(text("--val-fraction ", options.validation, " and --test-fraction ",
+                            options.test, " leave nothing to train on"));
+    }
+    split(data.dataset, {train, options.validation, options.test}, options.seed);
+    data.split =
+        text("drawn with seed ", options.seed, ": validation ", options.validation, ", test ",
+             options.test, " of each class; kept together: ", data.dataset.group_source);
+  }
+  return data;
+}
+
+std::string shell_quoted(const std::string& word) {
+  const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
+}
+
+std::string& program_name() {
+  static std::string name = "lamella";
+  return name;
+}
+
+}  // namespace lamella::tool

@@ -1,0 +1,84 @@
+// What the verbs of the tool share: options that mean the same everywhere, and the way from options
+// to a context, a model and data.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "io/dataset.h"
+#include "tools/recipe.h"
+#include "weights/json.h"
+#include "weights/model_io.h"
+
+namespace lamella::tool {
+
+// The command line asks for something that makes no sense: exit status 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// One verb: its parser, and what it does. `run` returns the exit status.
+struct Verb {
+  CLI::App* parser;
+  std::function<int()> run;
+};
+
+Verb add_train(CLI::App& app);
+Verb add_eval(CLI::App& app);
+Verb add_predict(CLI::App& app);
+Verb add_forward(CLI::App& app);
+Verb add_synth(CLI::App& app);
+Verb add_inspect(CLI::App& app);
+Verb add_doctor(CLI::App& app);
+
+// --- options ----------------------------------------------------------------------------------
+struct DeviceOptions {
+  std::string device = "auto";
+  std::string dtype = "f32";
+  int threads = 0;
+};
+void add_device_options(CLI::App& parser, DeviceOptions& options);
+std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed = 0);
+
+// --json [FILE]: "-" is stdout, "" no JSON at all.
+void add_json_option(CLI::App& parser, std::string& json);
+// Writes it where --json said.
+void put_json(const std::string& where, const Json& json);
+
+struct GroupOptions {
+  std::string column, pattern;
+};
+void add_group_options(CLI::App& parser, GroupOptions& options);
+
+// --- files ------------------------------------------------------------------------------------
+// The weight file meant by `path`: itself, or the best model of the run folder it names.
+std::string weight_file(const std::string& path);
+struct OpenModel {
+  ModelCard card;
+  Model model;
+};
+OpenModel open_model(Context& ctx, const std::string& path);
+
+// Splits that the folders do not have are made with these fractions.
+struct SplitOptions {
+  double validation = 0.2, test = 0.0;
+  std::uint64_t seed = 0;
+};
+struct OpenData {
+  Dataset dataset;
+  std::string split;  // in words: how its images were told apart
+};
+OpenData open_data(const std::string& dir, const GroupOptions& groups, const SplitOptions& split);
+
+// --- text -------------------------------------------------------------------------------------
+// Quotes a word for a POSIX shell where it needs it.
+std::string shell_quoted(const std::string& word);
+// How this process was called: argv[0], for command lines to be printed.
+std::string& program_name();
+
+}  // namespace lamella::tool

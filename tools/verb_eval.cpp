@@ -1,0 +1,168 @@
+// lamella eval: how well a trained model does on labelled images.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/errors.h"
+#include "io/loader.h"
+#include "tools/common.h"
+#include "tools/interrupt.h"
+#include "train/evaluate.h"
+#include "train/run_folder.h"
+
+namespace lamella::tool {
+namespace {
+
+struct EvalArguments {
+  std::string run, weights, data, split, json;
+  std::int64_t batch = 16;
+  SplitOptions fractions;
+  GroupOptions groups;
+  DeviceOptions device;
+  CLI::App* parser = nullptr;
+};
+
+// What a run's recipe says about its data, where the command line does not.
+void take_from_recipe(EvalArguments& args) {
+  const RunFolder run = RunFolder::open(args.run);
+  for (const auto& [key, value] : parse_recipe(run.recipe(), run.file("recipe.toml"))) {
+    if (key == "data" && args.data.empty()) args.data = value;
+    if (key == "seed" && args.parser->count("--seed") == 0) {
+      args.fractions.seed = std::stoull(value);
+    }
+    if (key == "val-fraction") args.fractions.validation = std::stod(value);
+    if (key == "test-fraction") args.fractions.test = std::stod(value);
+    if (key == "group-column" && args.groups.column.empty()) args.groups.column = value;
+    if (key == "group-pattern" && args.groups.pattern.empty()) args.groups.pattern = value;
+  }
+}
+
+Dataset choose(const EvalArguments& args) {
+  if (args.split == "all") {
+    return read_dataset(args.data, {args.groups.column, args.groups.pattern, ""});
+  }
+  const Dataset dataset =
+      open_data(args.data, args.groups, args.fractions).dataset.subset(split_from_name(args.split));
+  if (dataset.samples.empty()) fail(args.data, " has no image in its ", args.split, " split");
+  return dataset;
+}
+
+// Numbers the classes as the model does; the data may lack some of them.
+void relabel(Dataset& dataset, const std::vector<std::string>& labels) {
+  std::vector<std::int32_t> number;
+  for (const std::string& name : dataset.classes) {
+    const auto found = std::find(labels.begin(), labels.end(), name);
+    if (found == labels.end()) fail("the model has no class '", name, "', which the data has");
+    number.push_back(static_cast<std::int32_t>(found - labels.begin()));
+  }
+  for (Sample& sample : dataset.samples) {
+    sample.label = number[static_cast<std::size_t>(sample.label)];
+  }
+  dataset.classes = labels;
+}
+
+Json to_json(const Scores& scores) {
+  return {{"precision", scores.precision},
+          {"recall", scores.recall},
+          {"f1", scores.f1},
+          {"f2", scores.f2},
+          {"f0_5", scores.f0_5},
+          {"specificity", scores.specificity}};
+}
+
+Json to_json(const Metrics& m, const Confusion& confusion, double loss,
+             const std::vector<std::string>& labels) {
+  Json json = {{"schema", "lamella.eval/1"},
+               {"n", m.n},
+               {"accuracy", m.accuracy},
+               {"accuracy_ci", {m.accuracy_low, m.accuracy_high}},
+               {"balanced_accuracy", m.balanced_accuracy},
+               {"loss", loss},
+               {"macro", to_json(m.macro)},
+               {"weighted", to_json(m.weighted)},
+               {"per_class", Json::array()},
+               {"confusion", Json::array()}};
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    Json row = {{"label", labels[c]}, {"n", m.per_class[c].n}};
+    row.update(to_json(m.per_class[c]));
+    json["per_class"].push_back(std::move(row));
+    Json counts = Json::array();
+    for (std::size_t p = 0; p < labels.size(); ++p) {
+      counts.push_back(confusion.at(static_cast<std::int64_t>(c), static_cast<std::int64_t>(p)));
+    }
+    json["confusion"].push_back(std::move(counts));
+  }
+  return json;
+}
+
+void print(const Metrics& m, double loss, const std::vector<std::string>& labels) {
+  std::printf(
+      "%lld images: accuracy %.4f (95 %% interval %.4f to %.4f), balanced accuracy %.4f, "
+      "loss %.4f\n\n",
+      static_cast<long long>(m.n), m.accuracy, m.accuracy_low, m.accuracy_high, m.balanced_accuracy,
+      loss);
+  const auto row = [](const std::string& name, std::int64_t n, const Scores& s) {
+    std::printf("%-24s %6lld  %9.4f %9.4f %9.4f\n", name.c_str(), static_cast<long long>(n),
+                s.precision, s.recall, s.f1);
+  };
+  std::printf("%-24s %6s  %9s %9s %9s\n", "class", "images", "precision", "recall", "F1");
+  for (std::size_t c = 0; c < labels.size(); ++c) row(labels[c], m.per_class[c].n, m.per_class[c]);
+  row("macro mean", m.n, m.macro);
+  row("weighted mean", m.n, m.weighted);
+}
+
+int run(EvalArguments args) {
+  if (args.run.empty() && args.weights.empty()) {
+    throw UsageError("eval needs a run folder or --weights FILE");
+  }
+  const std::string source = args.weights.empty() ? args.run : args.weights;
+  if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
+  if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
+  const auto ctx = make_context(args.device);
+  const OpenModel opened = open_model(*ctx, source);
+  Dataset dataset = choose(args);
+  relabel(dataset, opened.card.labels);
+  LoaderOptions options;
+  options.batch = args.batch;
+  options.shuffle = false;
+  options.cache_bytes = 0;
+  Loader loader(std::move(dataset), preprocess_from_metadata(opened.card.preprocessing), options);
+  watch_interrupts();
+  const Evaluation evaluation = evaluate(*ctx, opened.model, loader, interrupted);
+  if (interrupted()) fail("interrupted before the last image");
+  const Metrics metrics = metrics_of(evaluation.confusion);
+  if (!args.json.empty()) {
+    put_json(args.json,
+             to_json(metrics, evaluation.confusion, evaluation.loss, opened.card.labels));
+  }
+  if (args.json != "-") print(metrics, evaluation.loss, opened.card.labels);
+  return 0;
+}
+
+}  // namespace
+
+Verb add_eval(CLI::App& app) {
+  CLI::App* parser = app.add_subcommand("eval", "measure a trained model on labelled images");
+  auto args = std::make_shared<EvalArguments>();
+  args->parser = parser;
+  args->split = "validation";
+  parser->add_option("run", args->run, "run folder or weight file");
+  parser->add_option("--weights", args->weights, "weight file, instead of the run's best model");
+  parser->add_option("--data", args->data,
+                     "folder with a folder of images per class; default: "
+                     "that of the run");
+  parser->add_option("--split", args->split, "train, validation, test or all")
+      ->check(CLI::IsMember({"train", "validation", "val", "test", "all"}))
+      ->capture_default_str();
+  parser->add_option("--batch", args->batch, "images per step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  parser->add_option("--seed", args->fractions.seed, "of the split; default: that of the run");
+  add_group_options(*parser, args->groups);
+  add_device_options(*parser, args->device);
+  add_json_option(*parser, args->json);
+  parser->footer("Example:\n  lamella eval run1 --data crops --split validation --json eval.json");
+  return {parser, [args] { return run(*args); }};
+}
+
+}  // namespace lamella::tool

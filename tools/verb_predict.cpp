@@ -1,0 +1,200 @@
+// lamella predict: classes of images, with their probabilities.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "engine/errors.h"
+#include "io/image.h"
+#include "io/preprocess.h"
+#include "tools/common.h"
+#include "train/evaluate.h"
+
+namespace lamella::tool {
+namespace {
+
+struct PredictArguments {
+  std::vector<std::string> paths;  // the run first, where --weights is not given
+  std::string weights, json;
+  std::int64_t batch = 16, top = 3;
+  double min_confidence = 0;
+  DeviceOptions device;
+};
+
+struct Result {
+  std::string file;
+  std::vector<float> probabilities;
+};
+struct Skipped {
+  std::string file, reason;
+};
+
+// Folders stand for the images below them, in order of name.
+std::vector<std::string> expand(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> below;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+      if (entry.is_regular_file() && is_image_name(entry.path().string())) {
+        below.push_back(entry.path().string());
+      }
+    }
+    std::sort(below.begin(), below.end());
+    files.insert(files.end(), below.begin(), below.end());
+  }
+  return files;
+}
+
+// Classifies in batches; an image that cannot be read is set aside with its reason.
+class Classifier {
+ public:
+  Classifier(Context& ctx, const OpenModel& opened, std::int64_t batch)
+      : ctx_(ctx),
+        model_(opened.model),
+        preprocess_(preprocess_from_metadata(opened.card.preprocessing)),
+        most_(static_cast<std::size_t>(batch)) {}
+
+  void add(const std::string& file) {
+    try {
+      const std::vector<float> pixels = prepare_image(read_image(file), preprocess_);
+      pixels_.insert(pixels_.end(), pixels.begin(), pixels.end());
+      waiting_.push_back(file);
+    } catch (const Error& error) {
+      skipped.push_back({file, error.what()});
+    }
+    if (waiting_.size() == most_) flush();
+  }
+
+  void flush() {
+    if (waiting_.empty()) return;
+    Batch batch{static_cast<std::int64_t>(waiting_.size()),
+                preprocess_.height,
+                preprocess_.width,
+                preprocess_.channels,
+                std::move(pixels_),
+                {},
+                {}};
+    const Tensor logits = model_.forward(ctx_, input_of(ctx_, model_, batch));
+    const std::vector<float> all = ctx_.to_host(softmax(ctx_, logits));
+    const std::int64_t classes = model_.spec().classes;
+    for (std::int64_t n = 0; n < batch.N; ++n) {
+      const auto row = all.begin() + n * classes;
+      results.push_back({waiting_[static_cast<std::size_t>(n)], {row, row + classes}});
+    }
+    waiting_.clear();
+    pixels_.clear();
+  }
+
+  std::vector<Result> results;
+  std::vector<Skipped> skipped;
+
+ private:
+  Context& ctx_;
+  const Model& model_;
+  Preprocess preprocess_;
+  std::size_t most_;
+  std::vector<std::string> waiting_;
+  std::vector<float> pixels_;
+};
+
+// Classes from the most to the least probable.
+std::vector<std::size_t> ranking(const std::vector<float>& probabilities) {
+  std::vector<std::size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return probabilities[a] > probabilities[b];
+  });
+  return order;
+}
+
+Json to_json(const PredictArguments& args, const Classifier& done,
+             const std::vector<std::string>& labels) {
+  Json json = {{"schema", "lamella.predict/1"},
+               {"labels", labels},
+               {"predictions", Json::array()},
+               {"skipped", Json::array()}};
+  for (const Result& result : done.results) {
+    const std::vector<std::size_t> order = ranking(result.probabilities);
+    Json top = Json::array();
+    for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(args.top); ++i) {
+      top.push_back({{"index", order[i]},
+                     {"label", labels[order[i]]},
+                     {"probability", result.probabilities[order[i]]}});
+    }
+    json["predictions"].push_back(
+        {{"file", result.file},
+         {"top", std::move(top)},
+         {"confident", double{result.probabilities[order[0]]} >= args.min_confidence}});
+  }
+  for (const Skipped& skipped : done.skipped) {
+    json["skipped"].push_back({{"file", skipped.file}, {"reason", skipped.reason}});
+  }
+  return json;
+}
+
+void print(const PredictArguments& args, const Classifier& done,
+           const std::vector<std::string>& labels) {
+  for (const Result& result : done.results) {
+    std::printf("%s", result.file.c_str());
+    const std::vector<std::size_t> order = ranking(result.probabilities);
+    for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(args.top); ++i) {
+      std::printf("\t%s %.4f", labels[order[i]].c_str(), double{result.probabilities[order[i]]});
+    }
+    const bool confident = double{result.probabilities[order[0]]} >= args.min_confidence;
+    std::printf("%s\n", confident ? "" : "\tunsure");
+  }
+}
+
+int run(PredictArguments args) {
+  if (args.weights.empty()) {
+    if (args.paths.empty()) throw UsageError("predict needs a run folder or --weights FILE");
+    args.weights = args.paths.front();
+    args.paths.erase(args.paths.begin());
+  }
+  if (args.paths.empty()) throw UsageError("predict needs at least one image or folder of images");
+  const auto ctx = make_context(args.device);
+  const OpenModel opened = open_model(*ctx, args.weights);
+  Classifier classifier(*ctx, opened, args.batch);
+  for (const std::string& file : expand(args.paths)) classifier.add(file);
+  classifier.flush();
+  for (const Skipped& skipped : classifier.skipped) {
+    std::fprintf(stderr, "skipped: %s\n", skipped.reason.c_str());
+  }
+  if (!args.json.empty()) put_json(args.json, to_json(args, classifier, opened.card.labels));
+  if (args.json != "-") print(args, classifier, opened.card.labels);
+  if (classifier.results.empty()) fail("no image could be read");
+  return 0;
+}
+
+}  // namespace
+
+Verb add_predict(CLI::App& app) {
+  CLI::App* parser = app.add_subcommand("predict", "classify images with a trained model");
+  auto args = std::make_shared<PredictArguments>();
+  parser
+      ->add_option("paths", args->paths,
+                   "run folder or weight file (unless --weights), then images and folders of them")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  parser->add_option("--weights", args->weights, "weight file");
+  parser->add_option("--top", args->top, "classes to tell per image")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  parser
+      ->add_option("--min-confidence", args->min_confidence,
+                   "below this probability a prediction is marked as unsure")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  parser->add_option("--batch", args->batch, "images per step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  add_device_options(*parser, args->device);
+  add_json_option(*parser, args->json);
+  parser->footer("Example:\n  lamella predict run1 new/crop7.tif other_crops --json out.json");
+  return {parser, [args] { return run(*args); }};
+}
+
+}  // namespace lamella::tool

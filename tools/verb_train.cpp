@@ -1,0 +1,291 @@
+// lamella train: a data set and a recipe in, a run folder out.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "engine/errors.h"
+#include "io/loader.h"
+#include "tools/arguments.h"
+#include "tools/image_options.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "train/format.h"
+#include "train/run_folder.h"
+#include "weights/durable_file.h"
+
+namespace lamella::tool {
+namespace {
+
+struct TrainArguments {
+  std::string model, weights, data, out, resume, config, json;
+  ImageOptions image;
+  std::string augment = "none";
+  std::int64_t batch = 12;
+  TrainOptions train;
+  SplitOptions split;
+  GroupOptions groups;
+  DeviceOptions device;
+  bool log_steps = false;
+};
+
+// Everything a run is made of, in the order it is built.
+struct Session {
+  OpenData data;
+  std::unique_ptr<Loader> train, validation;  // validation: null where there are no such images
+  std::unique_ptr<Context> ctx;
+  Model model;
+  RunFolder run;
+  RunInfo info;
+};
+
+LoaderOptions loader_options(const TrainArguments& args, bool training) {
+  LoaderOptions options;
+  options.batch = args.batch;
+  options.seed = args.train.seed;
+  options.shuffle = training;
+  if (training) options.augment = parse_augment(args.augment, args.image.size);
+  return options;
+}
+
+RunInfo describe(const TrainArguments& args, const Session& s, const Preprocess& preprocess) {
+  RunInfo info;
+  info.status = "running";
+  info.build = build_info(*s.ctx);
+  info.card = {s.model.spec(), s.data.dataset.classes, to_metadata(preprocess)};
+  info.data = {std::filesystem::absolute(args.data).lexically_normal().string(),
+               fingerprint(s.data.dataset), s.data.split, s.train->images(),
+               s.validation ? s.validation->images() : 0};
+  info.next_command = program_name() + " train --resume " + shell_quoted(s.run.path());
+  return info;
+}
+
+void check_same_data(const RunInfo& then, const RunInfo& now) {
+  if (then.data.fingerprint != now.data.fingerprint) {
+    fail("the images in ", now.data.path, " are not those the run began with (fingerprint ",
+         now.data.fingerprint, ", was ", then.data.fingerprint,
+         "); point --data at the same data set");
+  }
+}
+
+Session open_session(const TrainArguments& args) {
+  const Preprocess preprocess = args.image.preprocess();
+  OpenData data = open_data(args.data, args.groups, args.split);
+  auto train = std::make_unique<Loader>(data.dataset.subset(Split::Train), preprocess,
+                                        loader_options(args, true));
+  const Dataset held_out = data.dataset.subset(Split::Validation);
+  std::unique_ptr<Loader> validation;
+  if (!held_out.samples.empty()) {
+    validation = std::make_unique<Loader>(held_out, preprocess, loader_options(args, false));
+  }
+  auto ctx = make_context(args.device, args.train.seed);
+  const ModelSpec spec{args.model, args.image.size, args.image.size, args.image.channels,
+                       static_cast<std::int64_t>(data.dataset.classes.size())};
+  Model model = make_model(*ctx, spec);
+  RunFolder run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
+  Session session{std::move(data),
+                  std::move(train),
+                  std::move(validation),
+                  std::move(ctx),
+                  std::move(model),
+                  std::move(run),
+                  {}};
+  session.info = describe(args, session, preprocess);
+  return session;
+}
+
+void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
+  if (args.weights.empty()) {
+    s.model.initialise(*s.ctx, args.train.seed);
+  } else {
+    const std::string file = weight_file(args.weights);
+    load_parameters(*s.ctx, s.model, read_safetensors(file), file);
+  }
+  s.run.write_recipe(format_recipe(recipe_of(
+      parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
+}
+
+void start_again(const TrainArguments&, Session& s, Trainer& trainer) {
+  const RunInfo then = s.run.info();
+  check_same_data(then, s.info);
+  const NewestCheckpoint newest = read_newest_checkpoint(s.run.path());
+  if (!newest.note.empty()) std::fprintf(stderr, "%s\n", newest.note.c_str());
+  for (const std::string& difference : bit_differences(newest.file, s.info.build)) {
+    std::fprintf(stderr, "the resumed run cannot give the same bits: %s\n", difference.c_str());
+  }
+  trainer.resume(newest.file, newest.path);
+  s.run.rewind_logs(trainer.state());
+  s.info.best_epoch = then.best_epoch;
+  s.info.best_confusion = then.best_confusion;
+  const TrainState& state = trainer.state();
+  std::fprintf(stderr, "going on after %lld epochs and %lld batches (step %lld)\n",
+               static_cast<long long>(state.epoch), static_cast<long long>(state.batch),
+               static_cast<long long>(state.step));
+}
+
+std::string sentence(const EpochRecord& record, std::int64_t epochs) {
+  std::string line =
+      text("epoch ", record.epoch, "/", epochs, "  loss ", fixed(record.train_loss, 4));
+  if (!record.validation.empty()) {
+    line += text("  validation: loss ", fixed(record.validation.at("loss"), 4), " accuracy ",
+                 fixed(record.validation.at("accuracy"), 4), " balanced ",
+                 fixed(record.validation.at("balanced_accuracy"), 4));
+  }
+  return line + text("  ", fixed(record.images_per_s, 1), " images/s", record.best ? "  best" : "");
+}
+
+TrainHooks make_hooks(const TrainArguments& args, Session& s, Progress& progress) {
+  TrainHooks hooks;
+  const std::int64_t images = s.train->images();
+  hooks.step = [&, images](const StepRecord& record) {
+    if (args.log_steps) s.run.append(record);
+    const std::int64_t done = std::min(record.batch * args.batch, images);
+    progress.update(
+        (record.epoch - 1) * images + done,
+        text("epoch ", record.epoch, "/", args.train.epochs, " loss ", fixed(record.loss, 4)));
+  };
+  hooks.best = [&](const TensorFile& weights, const EpochRecord& record, const Confusion& matrix) {
+    s.run.write_best(weights);
+    s.info.best_epoch = record.epoch;
+    s.info.best_confusion = matrix;
+    s.run.write_info(s.info);
+  };
+  hooks.epoch = [&](const EpochRecord& record) {
+    s.run.append(record);
+    s.run.write_report();
+    progress.line(sentence(record, args.train.epochs));
+  };
+  hooks.checkpoint = [&](const TensorFile& file) { write_checkpoint(s.run.path(), file); };
+  hooks.cancel = interrupted;
+  return hooks;
+}
+
+void finish(Session& s, const std::string& status, const std::string& reason) {
+  s.info.status = status;
+  s.info.reason = reason;
+  if (status == "finished") {
+    s.info.next_command = program_name() + " eval " + shell_quoted(s.run.path());
+  }
+  s.run.write_info(s.info);
+  s.run.write_report();
+}
+
+int report(const TrainArguments& args, const Session& s) {
+  if (!args.json.empty()) {
+    put_json(args.json, parse_json(read_text_file(s.run.file("run.json")), "run.json"));
+    if (args.json == "-") return 0;
+  }
+  if (s.info.best_epoch > 0 && s.validation) {
+    const Metrics m = metrics_of(s.info.best_confusion);
+    std::printf(
+        "best epoch %lld: validation accuracy %.4f (95 %% interval %.4f to %.4f), "
+        "balanced %.4f, macro F1 %.4f\n",
+        static_cast<long long>(s.info.best_epoch), m.accuracy, m.accuracy_low, m.accuracy_high,
+        m.balanced_accuracy, m.macro.f1);
+  }
+  std::printf("run folder: %s\nnext: %s\n", s.run.path().c_str(), s.info.next_command.c_str());
+  return 0;
+}
+
+int train(const TrainArguments& args, Session& s, Trainer& trainer) {
+  const std::int64_t images = s.train->images();
+  Progress progress("train", args.train.epochs * images, "images");
+  progress.start_from(trainer.state().epoch * images + trainer.state().batch * args.batch);
+  watch_interrupts();
+  TrainOutcome outcome{};
+  try {
+    outcome = trainer.run(make_hooks(args, s, progress));
+  } catch (const std::exception& error) {
+    finish(s, "failed", error.what());
+    fail(error.what(), "; the last checkpoint is kept in ", s.run.path());
+  }
+  if (outcome == TrainOutcome::Cancelled) {
+    finish(s, "interrupted", "");
+    progress.line("interrupted; everything is saved. To go on:");
+    std::fprintf(stderr, "%s\n", s.info.next_command.c_str());
+    return 1;
+  }
+  finish(s, "finished", "");
+  return report(args, s);
+}
+
+int run(const TrainArguments& args, const CLI::App& parser) {
+  if (args.model.empty()) throw UsageError("train needs --model; lamella inspect lists the names");
+  if (args.data.empty()) throw UsageError("train needs --data, a folder with a folder per class");
+  if (args.out.empty() && args.resume.empty()) throw UsageError("train needs --out, a new folder");
+  Session s = open_session(args);
+  Trainer trainer(*s.ctx, s.model, *s.train, s.validation.get(), args.train, s.info.card);
+  if (args.resume.empty()) {
+    start_fresh(args, parser, s);
+  } else {
+    start_again(args, s, trainer);
+  }
+  s.run.write_info(s.info);
+  std::fprintf(stderr,
+               "%s on %s with %d threads: %lld training and %lld validation images, %zu "
+               "classes\n",
+               args.model.c_str(), s.ctx->backend().name, s.ctx->threads(),
+               static_cast<long long>(s.info.data.train_images),
+               static_cast<long long>(s.info.data.validation_images), s.info.card.labels.size());
+  return train(args, s, trainer);
+}
+
+void add_options(CLI::App& parser, TrainArguments& a) {
+  parser.add_option("--model", a.model, "network to train");
+  parser.add_option("--weights", a.weights, "start from these weights, not from random ones");
+  parser.add_option("--data", a.data, "folder with a folder of images per class");
+  add_image_options(parser, a.image);
+  parser.add_option("--augment", a.augment, "any of flips,turns,crop, or none")
+      ->capture_default_str();
+  parser.add_option("--batch", a.batch, "images per step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  parser.add_option("--epochs", a.train.epochs, "0 writes the initial weights and stops")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser.add_option("--lr", a.train.learning_rate, "learning rate")->capture_default_str();
+  parser.add_option("--optimizer", a.train.optimiser.name, "adam or sgd")->capture_default_str();
+  parser.add_option("--momentum", a.train.optimiser.momentum, "of sgd")->capture_default_str();
+  parser.add_option("--weight-decay", a.train.optimiser.weight_decay, "added to the gradient")
+      ->capture_default_str();
+  parser.add_option("--schedule", a.train.schedule, "constant, step or cosine")
+      ->capture_default_str();
+  parser.add_option("--seed", a.train.seed, "of weights, order, augmentation, dropout and split")
+      ->capture_default_str();
+  parser
+      .add_option("--val-fraction", a.split.validation,
+                  "share kept for validation where the folders hold no split")
+      ->capture_default_str();
+  parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
+      ->capture_default_str();
+  add_group_options(parser, a.groups);
+  parser
+      .add_option("--checkpoint-every", a.train.checkpoint_every,
+                  "steps between checkpoints inside an epoch; 0: at its end only")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+  parser.add_flag("--log-steps", a.log_steps, "write the loss of every step to steps.jsonl");
+  add_device_options(parser, a.device);
+  parser.add_option("--out", a.out, "run folder to make")->configurable(false);
+  parser.add_option("--resume", a.resume, "run folder to go on with")->configurable(false);
+  parser.add_option("--config", a.config, "recipe of options; what is typed wins")
+      ->configurable(false);
+  add_json_option(parser, a.json);
+}
+
+}  // namespace
+
+Verb add_train(CLI::App& app) {
+  CLI::App* parser = app.add_subcommand("train", "train a network on a folder of images");
+  auto args = std::make_shared<TrainArguments>();
+  add_options(*parser, *args);
+  parser->footer(
+      "Example:\n  lamella train --model cbr_small --data crops --size 128 --epochs 14 "
+      "--augment flips,turns --out run1\n  lamella train --resume run1");
+  return {parser, [args, parser] {
+            args->split.seed = args->train.seed;
+            return run(*args, *parser);
+          }};
+}
+
+}  // namespace lamella::tool
