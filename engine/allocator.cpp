@@ -12,6 +12,9 @@ constexpr std::size_t kAlign = 256;
 constexpr std::size_t kMiB = std::size_t{1} << 20U;
 // Requests below kSmall share segments of kSmallSegment; larger ones get a segment of their size.
 constexpr std::size_t kSmall = kMiB, kSmallSegment = 4 * kMiB, kLargeGranule = 2 * kMiB;
+// A free block above this size serves only requests of at least half of it: small tensors do not
+// break up the memory of large ones, which would then have to be obtained a second time.
+constexpr std::size_t kUnbroken = 8 * kMiB;
 
 constexpr std::size_t round_up(std::size_t bytes, std::size_t to) {
   return (bytes + to - 1) / to * to;
@@ -38,7 +41,9 @@ void* Allocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   ++stats_.requests;
   const auto found = free_.lower_bound({rounded, nullptr});
-  if (found != free_.end()) return take(blocks_.find(found->second), rounded);
+  if (found != free_.end() && (found->first <= kUnbroken || found->first / 2 <= rounded)) {
+    return take(blocks_.find(found->second), rounded);
+  }
   return take(new_segment(rounded), rounded);
 }
 
@@ -64,7 +69,9 @@ Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
   const std::size_t pooled = bytes < kSmall ? kSmallSegment : round_up(bytes, kLargeGranule);
   const std::size_t segment = cache_ ? pooled : bytes;
   const auto over_cap = [&] { return cap_ != 0 && stats_.held + segment > cap_; };
-  if (over_cap()) release_cached_locked();
+  // Cached memory may exceed what was ever in use at once by an eighth, no more.
+  const std::size_t in_use = std::max(stats_.peak, stats_.live + bytes);
+  if (stats_.held + segment > in_use + in_use / 8 || over_cap()) release_cached_locked();
   char* data = over_cap() ? nullptr : static_cast<char*>(backend_.allocate(segment));
   if (data == nullptr && !over_cap()) {
     release_cached_locked();
