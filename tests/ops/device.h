@@ -16,6 +16,7 @@ struct Device {
   double most_work = 1e300;      // cases with more multiply-adds are left out
   bool guards = true;            // lay guard zones around every allocation
   int threads = 2;
+  const KernelTable* kernels = nullptr;  // run these instead of the device's own
 
   bool emulated() const { return name.rfind("simt", 0) == 0; }
 };

@@ -46,6 +46,7 @@ class Execution {
             const Values& dy)
       : case_(test_case), ctx_(options(device)), dy_(dy) {
     ctx_.grad_enabled = true;
+    if (device.kernels != nullptr) ctx_.replace_kernels(*device.kernels);
     for (std::size_t i = 0; i < values.size(); ++i) place(case_.operands[i], values[i]);
   }
 

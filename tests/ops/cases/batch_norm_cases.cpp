@@ -91,7 +91,7 @@ OpCase batch_norm_case(const CaseLine& line) {
 const OpFamily batch_norm_family{{"batch_norm_stats", "batch_norm_apply", "batch_norm_bwd_reduce",
                                   "batch_norm_bwd_apply", "batch_norm_update"},
                                  {
-                                     "pixels=2 C=1",
+                                     "pixels=2 C=1 eps=0.5",
                                      "pixels=7 C=3",
                                      "pixels=30 C=5 relu_out=1",
                                      "pixels=30 C=5 relu_in=1",

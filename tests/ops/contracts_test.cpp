@@ -1,0 +1,198 @@
+// What single cases cannot say: conventions by name, values at the edges of an op's domain, and the
+// oracles' own gradients. On the device named by LAMELLA_TEST_DEVICE, default cpu.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+#include "engine/ops.h"
+#include "engine/rng.h"
+#include "kernels/ref/pointwise.h"
+
+namespace lamella {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+class Contracts : public testing::Test {
+ protected:
+  static std::string device() {
+    const char* named = std::getenv("LAMELLA_TEST_DEVICE");
+    return named != nullptr ? named : "cpu";
+  }
+  void SetUp() override {
+    const std::string reason = why_unavailable(device());
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    Context::Options options;
+    options.device = device();
+    options.poison = true;
+    context = std::make_unique<Context>(options);
+  }
+  Tensor tensor(const std::vector<float>& values, const Shape& shape) {
+    return context->from_host(values, shape);
+  }
+  std::vector<float> host(const Tensor& t) { return context->to_host(t); }
+
+  std::unique_ptr<Context> context;
+};
+
+// Four values 1, 2, 3, 6: mean 3, biased variance 3.5, unbiased 14/3.
+TEST_F(Contracts, BatchNormNormalisesWithTheBiasedVariance) {
+  Context& ctx = *context;
+  ctx.training = true;
+  const BatchNormTensors bn{tensor({1}, {1}), tensor({0}, {1}), tensor({0}, {1}), tensor({1}, {1})};
+  BatchNormOptions options;
+  options.eps = 0.5F;
+  const auto y = host(batch_norm(ctx, tensor({1, 2, 3, 6}, {1, 2, 2, 1}), bn, options));
+  EXPECT_NEAR(y[0], -1.0, 1e-6);  // (1 - 3) / sqrt(3.5 + 0.5)
+  EXPECT_NEAR(y[3], 1.5, 1e-6);
+}
+
+TEST_F(Contracts, BatchNormPutsTheUnbiasedVarianceIntoRunningVar) {
+  Context& ctx = *context;
+  ctx.training = true;
+  const BatchNormTensors bn{tensor({1}, {1}), tensor({0}, {1}), tensor({10}, {1}),
+                            tensor({2}, {1})};
+  BatchNormOptions options;
+  options.momentum = 0.25F;
+  batch_norm(ctx, tensor({1, 2, 3, 6}, {1, 2, 2, 1}), bn, options);
+  EXPECT_NEAR(host(bn.running_mean)[0], 10 + 0.25 * (3 - 10), 1e-5);
+  EXPECT_NEAR(host(bn.running_var)[0], 2 + 0.25 * (14.0 / 3 - 2), 1e-5);
+}
+
+TEST_F(Contracts, BatchNormInInferenceUsesAndKeepsRunningStatistics) {
+  Context& ctx = *context;
+  const BatchNormTensors bn{tensor({3}, {1}), tensor({1}, {1}), tensor({2}, {1}), tensor({4}, {1})};
+  BatchNormOptions options;
+  options.eps = 1e-9F;
+  const auto y = host(batch_norm(ctx, tensor({4}, {1, 1, 1, 1}), bn, options));
+  EXPECT_NEAR(y[0], 4.0, 1e-5);  // 3 * (4 - 2) / 2 + 1
+  EXPECT_EQ(host(bn.running_mean)[0], 2.0F);
+  EXPECT_EQ(host(bn.running_var)[0], 4.0F);
+}
+
+TEST_F(Contracts, BatchNormVarianceSurvivesAMeanFarFromZero) {
+  Context& ctx = *context;
+  ctx.training = true;
+  std::vector<float> x;
+  for (int i = 0; i < 4000; ++i) x.push_back(4096.0F + static_cast<float>(i % 2));
+  const BatchNormTensors bn{tensor({1}, {1}), tensor({0}, {1}), tensor({0}, {1}), tensor({1}, {1})};
+  BatchNormOptions options;
+  options.momentum = 1.0F;
+  batch_norm(ctx, tensor(x, {1, 40, 100, 1}), bn, options);
+  EXPECT_NEAR(host(bn.running_mean)[0], 4096.5, 1e-3);
+  EXPECT_NEAR(host(bn.running_var)[0], 0.25 * 4000 / 3999, 1e-5);
+}
+
+TEST_F(Contracts, MaxPoolTakesTheFirstOfEqualsAndLetsNaNWin) {
+  Context& ctx = *context;
+  ctx.grad_enabled = true;
+  Tensor x = tensor({5, 5, 5, 5}, {1, 2, 2, 1});
+  x.require_grad();
+  const Tensor y = max_pool2d(ctx, x, {});
+  ctx.tape.backward(ctx, y, tensor({1}, {1, 1, 1, 1}));
+  EXPECT_EQ(host(x.grad()), (std::vector<float>{1, 0, 0, 0}));
+
+  Tensor with_nan = tensor({1, kNaN, 7, 2}, {1, 2, 2, 1});
+  with_nan.require_grad();
+  const Tensor nan = max_pool2d(ctx, with_nan, {});
+  EXPECT_TRUE(std::isnan(host(nan)[0]));
+  ctx.tape.backward(ctx, nan, tensor({1}, {1, 1, 1, 1}));
+  EXPECT_EQ(host(with_nan.grad()), (std::vector<float>{0, 1, 0, 0}));
+}
+
+TEST_F(Contracts, MaxPoolPaddingNeverWins) {
+  Context& ctx = *context;
+  const Tensor x = tensor({-3, -4, -5, -kInf}, {1, 2, 2, 1});
+  const auto y = host(max_pool2d(ctx, x, {3, 3, 1, 1, 1, 1}));
+  EXPECT_EQ(y, (std::vector<float>{-3, -3, -3, -3}));
+  const auto low = host(max_pool2d(ctx, tensor({-kInf}, {1, 1, 1, 1}), {3, 3, 1, 1, 1, 1}));
+  EXPECT_EQ(low[0], -kInf);
+}
+
+TEST_F(Contracts, ReluAtItsKinkAndAtInfinity) {
+  Context& ctx = *context;
+  ctx.grad_enabled = true;
+  Tensor x = tensor({0, -0.0F, kInf, -kInf}, {1, 1, 1, 4});
+  x.require_grad();
+  const Tensor y = relu(ctx, x);
+  EXPECT_EQ(host(y), (std::vector<float>{0, 0, kInf, 0}));
+  ctx.tape.backward(ctx, y, tensor({1, 1, 1, 1}, {1, 1, 1, 4}));
+  EXPECT_EQ(host(x.grad()), (std::vector<float>{0, 0, 1, 0}));
+}
+
+TEST_F(Contracts, CrossEntropyOfALabelOutsideTheClassesIsNaN) {
+  Context& ctx = *context;
+  const Tensor logits = tensor({1, 2, 3, 4}, {2, 2});
+  for (const std::int32_t label : {2, -1, 1000000000}) {
+    const std::vector<std::int32_t> labels{0, label};
+    const float loss = ctx.item(softmax_cross_entropy(ctx, logits, ctx.from_host(labels, {2})));
+    EXPECT_TRUE(std::isnan(loss)) << label;
+  }
+}
+
+TEST_F(Contracts, SoftmaxOfLogitsFarApartStaysFinite) {
+  Context& ctx = *context;
+  const auto p = host(softmax(ctx, tensor({1e30F, -1e30F, 0, 88, 89, 90}, {2, 3})));
+  EXPECT_EQ(p[0], 1.0F);
+  EXPECT_EQ(p[1], 0.0F);
+  EXPECT_NEAR(p[5], 1 / (1 + std::exp(-1.0) + std::exp(-2.0)), 1e-6);
+  const std::vector<std::int32_t> labels{1};
+  const Tensor far = tensor({500, -500}, {1, 2});
+  EXPECT_NEAR(ctx.item(softmax_cross_entropy(ctx, far, ctx.from_host(labels, {1}))), 1000, 1e-3);
+}
+
+TEST_F(Contracts, DropoutMaskDoesNotDependOnPitch) {
+  Context& ctx = *context;
+  ctx.training = true;
+  ctx.seed = 11;
+  ctx.step = 4;
+  const std::vector<float> ones(65 * 6, 1.0F);
+  const Tensor dense = tensor(ones, {1, 5, 13, 6});
+  const Tensor wide = ctx.zeros({1, 5, 13, 11});
+  ctx.copy_from_host(ones, wide.slice(3, 9));
+  const Tensor out = ctx.zeros({1, 5, 13, 7});
+  const auto a = host(dropout(ctx, dense, 0.4F, 3));
+  EXPECT_EQ(a, host(dropout(ctx, wide.slice(3, 9), 0.4F, 3)));
+  EXPECT_EQ(a, host(dropout(ctx, dense, 0.4F, 3, out.slice(1, 7))));
+  EXPECT_NE(a, host(dropout(ctx, dense, 0.4F, 4)));
+  ctx.step = 5;
+  EXPECT_NE(a, host(dropout(ctx, dense, 0.4F, 3)));
+}
+
+TEST_F(Contracts, DropoutKeepsTheElementsThatPhiloxNames) {
+  Context& ctx = *context;
+  ctx.training = true;
+  ctx.seed = 0x123456789abcdefULL;
+  ctx.step = 6;
+  const std::vector<float> ones(1003, 1.0F);
+  const auto y = host(dropout(ctx, tensor(ones, {1003}), 0.25F, 8));
+  const DropoutKey key{ctx.seed, 6, 8, 0xC0000000U, 1.0F};
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    EXPECT_EQ(y[i] != 0, ref::dropout_keeps(key, i)) << "element " << i;
+  }
+}
+
+TEST_F(Contracts, DropoutOutsideTrainingReturnsItsInput) {
+  Context& ctx = *context;
+  const Tensor x = tensor({1, 2, 3}, {3});
+  EXPECT_EQ(dropout(ctx, x, 0.5F, 0).data(), x.data());
+  ctx.training = true;
+  EXPECT_EQ(dropout(ctx, x, 0.0F, 0).data(), x.data());
+}
+
+TEST_F(Contracts, EmptyTensorsAreLeftAlone) {
+  Context& ctx = *context;
+  EXPECT_EQ(host(relu(ctx, ctx.empty({0, 4, 4, 3}))).size(), 0U);
+  EXPECT_EQ(host(add(ctx, ctx.empty({0, 4}), ctx.empty({0, 4}))).size(), 0U);
+  EXPECT_EQ(host(linear(ctx, ctx.empty({0, 4}), ctx.zeros({2, 4}))).size(), 0U);
+  EXPECT_EQ(host(conv2d(ctx, ctx.empty({0, 4, 4, 3}), ctx.zeros({2, 3, 3, 3}))).size(), 0U);
+  EXPECT_EQ(host(max_pool2d(ctx, ctx.empty({0, 4, 4, 3}), {})).size(), 0U);
+  EXPECT_EQ(host(softmax(ctx, ctx.empty({0, 3}))).size(), 0U);
+}
+
+}  // namespace
+}  // namespace lamella
