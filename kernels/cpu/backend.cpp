@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cpu/conv_choice.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/cpu/refuse.h"
@@ -110,7 +111,7 @@ void copy_bytes(void* dst, const void* src, std::size_t bytes, void*) {
 // --- table --------------------------------------------------------------------------------------
 KernelTable make_table() {
   KernelTable table = cpu_own_table();
-  if (cpu_onednn_table() != nullptr) replace_with_onednn(table, isa_choice().isa->name);
+  choose_convolutions(table);
   return table;
 }
 

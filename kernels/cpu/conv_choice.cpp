@@ -1,0 +1,43 @@
+// Which convolutions the backend gives to oneDNN and which to its own kernels, by the measurements
+// in README.md.
+#include "kernels/cpu/conv_choice.h"
+
+#include "kernels/cpu/backend.h"
+
+namespace lamella::cpu {
+namespace {
+
+void chosen_fwd(const KernelContext& ctx, const Conv2dShape& shape, const void* x, const void* w,
+                const float* bias, void* y) {
+  const bool own = own_conv_is_faster(ConvKind::Forward, shape);
+  (own ? cpu_own_table().conv2d_fwd : cpu_onednn_table()->conv2d_fwd)(ctx, shape, x, w, bias, y);
+}
+
+void chosen_bwd_data(const KernelContext& ctx, const Conv2dShape& shape, const void* dy,
+                     const void* w, void* dx, Write write) {
+  const bool own = own_conv_is_faster(ConvKind::BackwardData, shape);
+  (own ? cpu_own_table().conv2d_bwd_data : cpu_onednn_table()->conv2d_bwd_data)(ctx, shape, dy, w,
+                                                                                dx, write);
+}
+
+void chosen_bwd_weight(const KernelContext& ctx, const Conv2dShape& shape, const void* x,
+                       const void* dy, void* dw, Write write) {
+  const bool own = own_conv_is_faster(ConvKind::BackwardWeight, shape);
+  (own ? cpu_own_table().conv2d_bwd_weight : cpu_onednn_table()->conv2d_bwd_weight)(ctx, shape, x,
+                                                                                    dy, dw, write);
+}
+
+}  // namespace
+
+bool own_conv_is_faster(ConvKind, const Conv2dShape&) {
+  return false;
+}
+
+void choose_convolutions(KernelTable& table) {
+  if (cpu_onednn_table() == nullptr) return;
+  table.conv2d_fwd = chosen_fwd;
+  table.conv2d_bwd_data = chosen_bwd_data;
+  table.conv2d_bwd_weight = chosen_bwd_weight;
+}
+
+}  // namespace lamella::cpu
