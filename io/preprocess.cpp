@@ -17,7 +17,8 @@ std::string join(const std::vector<float>& values) {
   for (const float value : values) {
     char digits[32];
     const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-    joined += (joined.empty() ? "" : ",") + std::string(digits, end);
+    if (!joined.empty()) joined += ',';
+    joined.append(digits, end);
   }
   return joined;
 }

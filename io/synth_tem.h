@@ -11,8 +11,9 @@
 
 namespace lamella {
 
-// The particle shapes, in order of label: the only thing that differs between classes. Brightness,
-// contrast, noise, stain gradient, debris, position, rotation and scale are drawn alike for all.
+// The particle shapes, in the order SynthTemOptions::classes takes them: the only thing that
+// differs between classes. Brightness, contrast, noise, stain gradient, debris, position, rotation
+// and scale are drawn alike for all.
 const std::vector<std::string>& synth_tem_classes();
 
 enum class SynthFormat { Tiff, Png };  // both 16-bit gray
@@ -26,9 +27,10 @@ struct SynthTemOptions {
   SynthFormat format = SynthFormat::Tiff;
 };
 
-// One crop, addressed by (seed, label, index): the same whatever else is drawn. 16-bit gray,
-// size x size. Deterministic on one machine type: C library rounding of exp and sin may differ.
-Image render_synth_tem(const SynthTemOptions& options, int label, int index);
+// One crop of synth_tem_classes()[shape], addressed by (seed, shape, index): the same whatever else
+// is drawn. 16-bit gray, size x size. Deterministic with one C library: another one may round exp
+// and sin differently.
+Image render_synth_tem(const SynthTemOptions& options, int shape, int index);
 
 // Writes DIR/<Class>/synthetic_<micrograph>_<crop>.tif (or .png), DIR/manifest.csv with columns
 // path, class, micrograph, and DIR/README.txt. DIR is made; it must be empty or absent. Returns the
