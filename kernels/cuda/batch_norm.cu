@@ -193,8 +193,7 @@ void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const v
     launch("batch_norm_stats", batch_norm_stats_partial_kernel<T>, plan.grid, plan.block, 0, ctx, s,
            in, partials);
     launch("batch_norm_stats", batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.block, 0,
-           ctx, s, static_cast<int>(plan.grid.y), in, static_cast<const float*>(partials), mean,
-           var);
+           ctx, s, static_cast<int>(plan.grid.y), in, partials, mean, var);
   });
 }
 
@@ -220,7 +219,7 @@ void batch_norm_bwd_reduce(const KernelContext& ctx, const BatchNormShape& s, co
            0, ctx, s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta,
            partials);
     launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_merge_kernel, plan.merge_grid, plan.block,
-           0, ctx, s.C, static_cast<int>(plan.grid.y), static_cast<const float*>(partials), sums);
+           0, ctx, s.C, static_cast<int>(plan.grid.y), partials, sums);
   });
 }
 

@@ -44,7 +44,7 @@ void bias_bwd(const KernelContext& ctx, const SliceShape& s, const void* dy, flo
     launch("bias_bwd", bias_bwd_partial_kernel<T>, plan.grid, plan.block, 0, ctx, s,
            static_cast<const T*>(dy), partials);
     launch("bias_bwd", bias_bwd_merge_kernel, plan.merge_grid, plan.block, 0, ctx, s.C,
-           static_cast<int>(plan.grid.y), static_cast<const float*>(partials), db, write);
+           static_cast<int>(plan.grid.y), partials, db, write);
   });
 }
 

@@ -62,7 +62,7 @@ void l2_penalty_fwd(const KernelContext& ctx, const FlatShape& s, float lambda, 
     launch("l2_penalty_fwd", l2_penalty_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx,
            s.count, static_cast<const T*>(w), partials);
     launch("l2_penalty_fwd", l2_penalty_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
-           static_cast<int>(plan.grid.x), lambda, static_cast<const float*>(partials), loss, write);
+           static_cast<int>(plan.grid.x), lambda, partials, loss, write);
   });
 }
 

@@ -48,13 +48,14 @@ __device__ __forceinline__ Pixel pixel_at(std::int64_t index, std::int64_t heigh
   return {row / height, row % height, index % width};
 }
 
-// Reads and writes V bytes of the winners with one access.
+// The winners of V neighbouring channels, a byte each, read and written with one access.
 template <int V>
 struct Winners {
   std::uint32_t bytes = 0;
-  __device__ std::uint32_t operator[](int i) const { return bytes >> (8U * i) & 0xFFU; }
+  __device__ static unsigned shift(int i) { return 8U * static_cast<unsigned>(i); }
+  __device__ std::uint32_t operator[](int i) const { return bytes >> shift(i) & 0xFFU; }
   __device__ void set(int i, std::uint32_t code) {
-    bytes = (bytes & ~(0xFFU << (8U * i))) | code << (8U * i);
+    bytes = (bytes & ~(0xFFU << shift(i))) | code << shift(i);
   }
 };
 

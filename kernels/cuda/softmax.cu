@@ -8,23 +8,7 @@
 namespace lamella::cuda {
 namespace {
 
-constexpr int kWarp = 32;
 constexpr int kRowsPerBlock = 4;  // one warp each
-constexpr unsigned kAllLanes = 0xFFFFFFFFU;
-
-__device__ __forceinline__ float warp_max(float value) {
-  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
-    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, lanes));
-  }
-  return value;
-}
-
-__device__ __forceinline__ float warp_sum(float value) {
-  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
-    value += __shfl_xor_sync(kAllLanes, value, lanes);
-  }
-  return value;
-}
 
 struct RowSum {
   float max, sum;  // of the row, and of exp(x - max); equal in all lanes
@@ -35,15 +19,15 @@ template <class T>
 __device__ __forceinline__ RowSum softmax_row(std::int64_t classes, const T* __restrict__ x,
                                               float* __restrict__ probs) {
   float max = -INFINITY, sum = 0;
-  for (std::int64_t c = threadIdx.x; c < classes; c += kWarp) {
+  for (std::int64_t c = threadIdx.x; c < classes; c += kWarpLanes) {
     max = fmaxf(max, static_cast<float>(x[c]));
   }
   max = warp_max(max);
-  for (std::int64_t c = threadIdx.x; c < classes; c += kWarp) {
+  for (std::int64_t c = threadIdx.x; c < classes; c += kWarpLanes) {
     sum += expf(static_cast<float>(x[c]) - max);
   }
   sum = warp_sum(sum);
-  for (std::int64_t c = threadIdx.x; c < classes; c += kWarp) {
+  for (std::int64_t c = threadIdx.x; c < classes; c += kWarpLanes) {
     probs[c] = expf(static_cast<float>(x[c]) - max) / sum;
   }
   return {max, sum};
@@ -117,7 +101,7 @@ __global__ void cross_entropy_bwd_kernel(SoftmaxShape s, const float* __restrict
 
 Plan plan_rows(std::int64_t rows) {
   const auto blocks = std::min<std::int64_t>(divide_up(rows, kRowsPerBlock), kMaxBlocks);
-  return {{static_cast<unsigned>(blocks), 1, 1}, {kWarp, kRowsPerBlock, 1}};
+  return {{static_cast<unsigned>(blocks), 1, 1}, {kWarpLanes, kRowsPerBlock, 1}};
 }
 
 }  // namespace
@@ -139,7 +123,7 @@ void softmax_cross_entropy_fwd(const KernelContext& ctx, const SoftmaxShape& s, 
     launch("softmax_cross_entropy_fwd", cross_entropy_rows_kernel<T>, plan.grid, plan.block, 0, ctx,
            s, static_cast<const T*>(x), labels, row_loss, probs);
     launch("softmax_cross_entropy_fwd", cross_entropy_mean_kernel, dim3{1, 1, 1},
-           dim3{kBlock, 1, 1}, 0, ctx, s.N, static_cast<const float*>(row_loss), loss);
+           dim3{kBlock, 1, 1}, 0, ctx, s.N, row_loss, loss);
   });
 }
 

@@ -23,8 +23,13 @@ constexpr int kTile = 64;      // rows and columns of y in a block
 constexpr int kDepth = 16;     // depth in shared memory at a time
 constexpr int kPerThread = 4;  // rows and columns of y in a thread; 16 x 16 threads
 constexpr int kSide = kTile / kPerThread;
-constexpr int kTilePitch = kTile + 4;  // keeps 16-byte alignment, spreads rows over the banks
 static_assert(kSide * kSide == kBlock);
+
+// A part of an operand in shared memory. The gap after each line keeps 16-byte alignment and
+// spreads a column over the banks.
+struct Slab {
+  alignas(16) float at[kDepth][kTile + 4];
+};
 
 // Which elements of a kDepth x kTile slab a thread brings: V neighbours in each of kPasses.
 // Neighbouring threads take neighbouring runs in memory.
@@ -40,16 +45,15 @@ struct Fill {
 };
 
 template <int V, class Operand>
-__device__ __forceinline__ void fill_slab(const Operand& operand, std::int64_t depth,
-                                          float (*__restrict__ slab)[kTilePitch]) {
+__device__ __forceinline__ void fill_slab(const Operand& operand, std::int64_t depth, Slab& slab) {
   using Mine = Fill<V, Operand::kAlongDepth>;
   for (int pass = 0; pass < Mine::kPasses; ++pass) {
     if constexpr (Operand::kAlongDepth) {
       const Run<V> run = operand(pass, depth + Mine::run());
-      for (int i = 0; i < V; ++i) slab[Mine::run() + i][Mine::line(pass)] = run[i];
+      for (int i = 0; i < V; ++i) slab.at[Mine::run() + i][Mine::line(pass)] = run[i];
     } else {
       const Run<V> run = operand(pass, depth + Mine::line(pass));
-      store<V>(&slab[Mine::line(pass)][Mine::run()], run);
+      store<V>(&slab.at[Mine::line(pass)][Mine::run()], run);
     }
   }
 }
@@ -71,17 +75,16 @@ struct Accumulators {
 template <int V, class A, class B>
 __device__ __forceinline__ void multiply(const A& a, const B& b, const Share& depth,
                                          Accumulators& sum) {
-  SHARED(float, a_slab, [kDepth][kTilePitch]);
-  SHARED(float, b_slab, [kDepth][kTilePitch]);
+  SHARED(Slab, slabs, [2]);
   const unsigned row = threadIdx.x / kSide * kPerThread;
   const unsigned column = threadIdx.x % kSide * kPerThread;
   for (std::int64_t d = depth.begin; d < depth.end; d += kDepth) {
-    fill_slab<V>(a, d, a_slab);
-    fill_slab<V>(b, d, b_slab);
+    fill_slab<V>(a, d, slabs[0]);
+    fill_slab<V>(b, d, slabs[1]);
     __syncthreads();
     for (int k = 0; k < kDepth; ++k) {
-      const Run<kPerThread> left = load<kPerThread>(&a_slab[k][row]);
-      const Run<kPerThread> right = load<kPerThread>(&b_slab[k][column]);
+      const Run<kPerThread> left = load<kPerThread>(&slabs[0].at[k][row]);
+      const Run<kPerThread> right = load<kPerThread>(&slabs[1].at[k][column]);
       for (int i = 0; i < kPerThread; ++i) {
         for (int j = 0; j < kPerThread; ++j) sum.v[i][j] += left[i] * right[j];
       }
@@ -214,10 +217,10 @@ void run_product(const KernelContext& ctx, const Product& p, T* y, const Run& ru
   const std::int64_t count = p.out_rows * p.columns;
   float* partials = ctx.scratch<float>(shares.shares * count);
   const TileOut partial{p.out_rows, p.columns, p.columns, count, Write::Set, p.columns % 4 == 0};
-  run(grid, partial, shares.depth, static_cast<const float*>(nullptr), partials);
+  run(grid, partial, shares.depth, nullptr, partials);
   const Plan plan = plan_matrix<1>(p.out_rows, p.columns);
   launch(p.name, merge_shares_kernel<T>, plan.grid, plan.block, 0, ctx, out,
-         static_cast<int>(shares.shares), static_cast<const float*>(partials), p.bias, y);
+         static_cast<int>(shares.shares), partials, p.bias, y);
 }
 
 }  // namespace lamella::cuda
