@@ -40,11 +40,11 @@ clang_build() {
   build build/clang debug -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_CXX_FLAGS_DEBUG=-O0
 }
 
+# The oldest and the newest-tuned architecture: what compiles for these compiles for all.
 nvcc_build() {
-  local nvcc=${CUDACXX:-nvcc}
   PATH=$PATH:/usr/local/cuda/bin
-  command -v "$nvcc" >/dev/null || { echo "nvcc is not installed" && exit 77; }
-  CUDACXX=$nvcc build build/nvcc cuda "-DCMAKE_CUDA_ARCHITECTURES=80-real;90-real" -- lamella_cuda
+  command -v "${CUDACXX:-nvcc}" >/dev/null || { echo "nvcc is not installed" && exit 77; }
+  build build/nvcc cuda "-DLAMELLA_CUDA_ARCHS=80-real;90-real" -- lamella_cuda
 }
 
 export -f build tests clang_build nvcc_build

@@ -5,7 +5,7 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lamella)
 
 set_target_properties(lamella_io PROPERTIES EXPORT_NAME io)
 install(TARGETS lamella lamella_io EXPORT lamella LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(target lamella_simt lamella_simt_counted lamella_cuda)
+foreach(target lamella_simt lamella_simt_counted)
   if(TARGET ${target})
     install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   endif()
