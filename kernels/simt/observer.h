@@ -1,0 +1,39 @@
+// What the emulator tells whoever watches it. The counted build watches (counted/), the others
+// link empty functions (observer_none.cpp). All run on the host thread of the launch; those marked
+// (fibre) on the stack of a CUDA thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/simt/launch.h"
+
+namespace lamella::simt {
+
+struct SharedRange {
+  const char* name;
+  char* begin;
+  std::size_t bytes;
+};
+
+// --- a launch. Threads and blocks are linear indices.
+// ---------------------------------------------
+void observe_launch(const LaunchShape& shape, const KernelCall& call, std::uint64_t seed);
+void observe_block(std::uint64_t block);
+void observe_shared(const SharedRange& variable);  // new in this block
+void observe_thread(unsigned thread);              // runs from now on
+void observe_warp_rests(unsigned warp);            // its threads have ended or wait for the block
+void observe_block_barrier();                      // passed by all threads of the block
+void observe_warp_barrier(unsigned warp, unsigned lanes);
+void observe_launch_end();
+void observe_atomic(void* call_site, const void* address, unsigned bytes);  // (fibre)
+
+// --- device memory -----------------------------------------------------------------------------
+void observe_arena(char* begin, std::size_t bytes);
+void observe_allocate(const char* data, std::size_t bytes);
+void observe_release(const char* data, std::size_t bytes);
+void observe_host_write(const char* data, std::size_t bytes);
+// Whether overwritten guards are named by whoever watches; if not, the launch throws.
+bool observer_names_overruns();
+
+}  // namespace lamella::simt

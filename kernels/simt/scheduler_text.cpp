@@ -1,0 +1,75 @@
+// The sentences of the scheduler's errors.
+#include <map>
+#include <utility>
+
+#include "kernels/simt/scheduler.h"
+
+namespace lamella::simt {
+namespace {
+
+std::string triple(Index3 i) {
+  return "(" + std::to_string(i.x) + "," + std::to_string(i.y) + "," + std::to_string(i.z) + ")";
+}
+
+// "0-15, 20, 22": ascending numbers as ranges, at most eight of them.
+std::string ranges(const std::vector<unsigned>& numbers) {
+  constexpr int kMost = 8;
+  std::string text;
+  int count = 0;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    if (++count > kMost) return text + ", ...";
+    text += (i == 0 ? "" : ", ") + std::to_string(numbers[i]);
+    if (last > i) text += "-" + std::to_string(numbers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
+const char* name_of(Collective kind) {
+  constexpr const char* kNames[] = {"__syncwarp",       "__shfl_sync",     "__shfl_up_sync",
+                                    "__shfl_down_sync", "__shfl_xor_sync", "__ballot_sync",
+                                    "__any_sync",       "__all_sync"};
+  return kNames[static_cast<int>(kind)];
+}
+
+}  // namespace
+
+std::string Scheduler::where() const {
+  return "kernel " + std::string(shape_->name) + ", block " + triple(place.block) +
+         ", order seed " + std::to_string(seed_);
+}
+
+std::string Scheduler::thread_text() const {
+  return "thread " + std::to_string(number_of(*current_)) + " " + triple(current_->index);
+}
+
+// "threads 0-15 wait at __syncthreads (a.cu:12); threads 16-31 have ended".
+std::string Scheduler::waiting_groups() const {
+  std::map<std::string, std::vector<unsigned>> groups;
+  for (const Thread& thread : threads_) {
+    const std::string line =
+        thread.state == State::Ended
+            ? ""
+            : " (" + std::string(thread.line.file) + ":" + std::to_string(thread.line.line) + ")";
+    std::string what = "have ended";
+    if (thread.state == State::AtBarrier) what = "wait at __syncthreads" + line;
+    if (thread.state == State::InCollective) {
+      what = "wait at " + std::string(name_of(thread.call.kind)) + line;
+    }
+    groups[what].push_back(number_of(thread));
+  }
+  std::string text;
+  for (const auto& [what, numbers] : groups) {
+    if (!text.empty()) text += "; ";
+    text += (numbers.size() == 1 ? "thread " : "threads ") + ranges(numbers) + " " + what;
+  }
+  return text;
+}
+
+std::string Scheduler::deadlock() const {
+  return "a barrier is not reached by all threads that must meet there: " + waiting_groups();
+}
+
+}  // namespace lamella::simt
