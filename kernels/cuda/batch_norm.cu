@@ -3,7 +3,7 @@
 // Ioffe & Szegedy 2015, algorithm 1. t, the value before the ReLU on the output, is not stored:
 // backward recomputes it from x.
 #include "kernels/cuda/columns.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -181,8 +181,6 @@ __global__ void batch_norm_update_kernel(std::int64_t count, float momentum, flo
   }
 }
 
-}  // namespace
-
 void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
                       float* var) {
   if (s.pixels == 0 || s.C == 0) return;
@@ -247,6 +245,16 @@ void batch_norm_update(const KernelContext& ctx, const BatchNormShape& s, float 
   const Plan plan = plan_flat<1>(s.C);
   launch("batch_norm_update", batch_norm_update_kernel, plan.grid, plan.block, 0, ctx, s.C,
          momentum, static_cast<float>(n / (n - 1)), mean, var, running_mean, running_var);
+}
+
+}  // namespace
+
+void add_batch_norm(KernelTable& table) {
+  table.batch_norm_stats = batch_norm_stats;
+  table.batch_norm_apply = batch_norm_apply;
+  table.batch_norm_bwd_reduce = batch_norm_bwd_reduce;
+  table.batch_norm_bwd_apply = batch_norm_bwd_apply;
+  table.batch_norm_update = batch_norm_update;
 }
 
 }  // namespace lamella::cuda

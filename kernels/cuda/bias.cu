@@ -1,6 +1,6 @@
 // Bias gradient of convolution and linear: the sum over all pixels of each channel of dy.
 #include "kernels/cuda/columns.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -33,8 +33,6 @@ __global__ void bias_bwd_merge_kernel(std::int64_t channels, int count,
   if (threadIdx.y == 0 && column() < channels) store<1>(db + column(), Run<1>{{sum.v[0]}}, write);
 }
 
-}  // namespace
-
 void bias_bwd(const KernelContext& ctx, const SliceShape& s, const void* dy, float* db,
               Write write) {
   if (s.pixels == 0 || s.C == 0) return;
@@ -46,6 +44,12 @@ void bias_bwd(const KernelContext& ctx, const SliceShape& s, const void* dy, flo
     launch("bias_bwd", bias_bwd_merge_kernel, plan.merge_grid, plan.block, 0, ctx, s.C,
            static_cast<int>(plan.grid.y), partials, db, write);
   });
+}
+
+}  // namespace
+
+void add_bias(KernelTable& table) {
+  table.bias_bwd = bias_bwd;
 }
 
 }  // namespace lamella::cuda

@@ -14,7 +14,7 @@
 // not.
 #include <limits>
 
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 #include "kernels/cuda/tile_product.h"
 
 namespace lamella::cuda {
@@ -265,8 +265,6 @@ void check(const char* kernel, const Conv2dShape& s) {
   require_small(kernel, "R * S * max(C, K)", s.R * s.S * std::max(s.C, s.K));
 }
 
-}  // namespace
-
 void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, const void* w,
                 const float* bias, void* y) {
   check("conv2d_fwd", s);
@@ -319,6 +317,14 @@ void conv2d_bwd_weight(const KernelContext& ctx, const Conv2dShape& s, const voi
                          share_depth);
                 });
   });
+}
+
+}  // namespace
+
+void add_conv2d(KernelTable& table) {
+  table.conv2d_fwd = conv2d_fwd;
+  table.conv2d_bwd_data = conv2d_bwd_data;
+  table.conv2d_bwd_weight = conv2d_bwd_weight;
 }
 
 }  // namespace lamella::cuda

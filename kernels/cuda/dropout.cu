@@ -2,7 +2,7 @@
 // stored: element e of the logical tensor is kept iff word e % 4 of philox(e / 4) is below a bound
 // (kernels/philox.h), so backward finds the same mask, and so does every backend and pitch.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 #include "kernels/philox.h"
 
 namespace lamella::cuda {
@@ -52,8 +52,6 @@ void dropout(const char* name, const KernelContext& ctx, const SliceShape& s, co
   });
 }
 
-}  // namespace
-
 void dropout_fwd(const KernelContext& ctx, const SliceShape& s, const DropoutKey& key,
                  const void* x, void* y) {
   dropout("dropout_fwd", ctx, s, key, x, y, Write::Set);
@@ -62,6 +60,13 @@ void dropout_fwd(const KernelContext& ctx, const SliceShape& s, const DropoutKey
 void dropout_bwd(const KernelContext& ctx, const SliceShape& s, const DropoutKey& key,
                  const void* dy, void* dx, Write write) {
   dropout("dropout_bwd", ctx, s, key, dy, dx, write);
+}
+
+}  // namespace
+
+void add_dropout(KernelTable& table) {
+  table.dropout_fwd = dropout_fwd;
+  table.dropout_bwd = dropout_bwd;
 }
 
 }  // namespace lamella::cuda

@@ -1,6 +1,6 @@
 // Global average pooling: the mean over all pixels of an image, for each channel, and its gradient.
 #include "kernels/cuda/columns.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -47,8 +47,6 @@ __global__ void global_avg_pool_bwd_kernel(GlobalPoolShape s, const T* __restric
   }
 }
 
-}  // namespace
-
 void global_avg_pool_fwd(const KernelContext& ctx, const GlobalPoolShape& s, const void* x,
                          void* y) {
   if (s.pixels == 0 || s.C == 0) return;
@@ -70,6 +68,13 @@ void global_avg_pool_bwd(const KernelContext& ctx, const GlobalPoolShape& s, con
              launch("global_avg_pool_bwd", global_avg_pool_bwd_kernel<T, V>, plan.grid, plan.block,
                     0, ctx, s, static_cast<const T*>(dy), static_cast<T*>(dx), write);
            });
+}
+
+}  // namespace
+
+void add_global_pool(KernelTable& table) {
+  table.global_avg_pool_fwd = global_avg_pool_fwd;
+  table.global_avg_pool_bwd = global_avg_pool_bwd;
 }
 
 }  // namespace lamella::cuda

@@ -1,6 +1,6 @@
 // The L2 penalty, lambda times the sum of squared weights, and its gradient.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -51,8 +51,6 @@ __global__ void l2_penalty_bwd_kernel(std::int64_t count, float lambda, const T*
   }
 }
 
-}  // namespace
-
 void l2_penalty_fwd(const KernelContext& ctx, const FlatShape& s, float lambda, const void* w,
                     float* loss, Write write) {
   if (s.count == 0) return;
@@ -73,6 +71,13 @@ void l2_penalty_bwd(const KernelContext& ctx, const FlatShape& s, float lambda, 
     launch("l2_penalty_bwd", l2_penalty_bwd_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count,
            lambda, static_cast<const T*>(w), dloss, static_cast<T*>(dw), write);
   });
+}
+
+}  // namespace
+
+void add_l2_penalty(KernelTable& table) {
+  table.l2_penalty_fwd = l2_penalty_fwd;
+  table.l2_penalty_bwd = l2_penalty_bwd;
 }
 
 }  // namespace lamella::cuda

@@ -4,7 +4,7 @@
 // Common to all: a block makes a 64 x 64 tile of the result through shared memory, a thread 4 x 4
 // of it (kernels/cuda/tile_product.h). V fills 16 bytes where extents, pitches and pointers allow,
 // else V = 1. Accumulation in f32; deterministic. FLOPs: 2 * N * K * C.
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 #include "kernels/cuda/tile_product.h"
 
 namespace lamella::cuda {
@@ -67,8 +67,6 @@ __global__ void linear_bwd_weight_kernel(LinearShape s, const T* __restrict__ x,
 
 constexpr dim3 kThreads{kBlock, 1, 1};
 
-}  // namespace
-
 void linear_fwd(const KernelContext& ctx, const LinearShape& s, const void* x, const void* w,
                 const float* bias, void* y) {
   dispatch("linear_fwd", {s.dtype, {s.C, s.x_pitch}, {x, w}}, [&]<class T, int V>() {
@@ -111,6 +109,14 @@ void linear_bwd_weight(const KernelContext& ctx, const LinearShape& s, const voi
                          share_depth);
                 });
   });
+}
+
+}  // namespace
+
+void add_linear(KernelTable& table) {
+  table.linear_fwd = linear_fwd;
+  table.linear_bwd_data = linear_bwd_data;
+  table.linear_bwd_weight = linear_bwd_weight;
 }
 
 }  // namespace lamella::cuda

@@ -4,7 +4,7 @@
 // where the count and the pointers allow, else V = 1. State and arithmetic are f32. One element is
 // one thread's: deterministic.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -55,8 +55,6 @@ __global__ void adam_step_kernel(std::int64_t count, AdamParams p, const T* __re
   }
 }
 
-}  // namespace
-
 void sgd_step(const KernelContext& ctx, const FlatShape& s, const SgdParams& params, const void* g,
               float* m, void* w) {
   dispatch("sgd_step", {s.dtype, {s.count}, {g, m, w}}, [&]<class T, int V>() {
@@ -73,6 +71,13 @@ void adam_step(const KernelContext& ctx, const FlatShape& s, const AdamParams& p
     launch("adam_step", adam_step_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count, params,
            static_cast<const T*>(g), m, v, static_cast<T*>(w));
   });
+}
+
+}  // namespace
+
+void add_optimiser(KernelTable& table) {
+  table.sgd_step = sgd_step;
+  table.adam_step = adam_step;
 }
 
 }  // namespace lamella::cuda

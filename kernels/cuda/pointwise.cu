@@ -5,7 +5,7 @@
 // pixel_loop); V fills 16 bytes where channels, pitches and pointers allow, else V = 1. Operands
 // may be channel slices with pitches of their own. One element is one thread's: deterministic.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -78,8 +78,6 @@ __global__ void add_fwd_kernel(AddShape s, const T* __restrict__ a, const T* __r
   }
 }
 
-}  // namespace
-
 void fill(const KernelContext& ctx, const FlatShape& s, float value, void* y) {
   if (s.dtype == DType::I32) {
     const Plan plan = plan_flat<1>(s.count);
@@ -128,6 +126,16 @@ void add_fwd(const KernelContext& ctx, const AddShape& s, const void* a, const v
     launch("add_fwd", add_fwd_kernel<T, V>, plan.grid, plan.block, 0, ctx, s,
            static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(y));
   });
+}
+
+}  // namespace
+
+void add_pointwise(KernelTable& table) {
+  table.fill = fill;
+  table.copy = copy;
+  table.relu_fwd = relu_fwd;
+  table.relu_bwd = relu_bwd;
+  table.add_fwd = add_fwd;
 }
 
 }  // namespace lamella::cuda

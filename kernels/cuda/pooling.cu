@@ -6,7 +6,7 @@
 // channels, pitches and pointers allow, else V = 1. Sums are f32 in row-major window order:
 // deterministic. Windows overlap in cache; the least bytes count each element once.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -218,8 +218,6 @@ void require_codes_fit(const char* kernel, const Pool2dShape& s) {
                            " has more than 255 cells, which a byte cannot number");
 }
 
-}  // namespace
-
 void max_pool2d_fwd(const KernelContext& ctx, const Pool2dShape& s, const void* x, void* y,
                     std::uint8_t* argmax) {
   require_codes_fit("max_pool2d_fwd", s);
@@ -258,6 +256,15 @@ void avg_pool2d_bwd(const KernelContext& ctx, const Pool2dShape& s, const void* 
              launch("avg_pool2d_bwd", avg_pool2d_bwd_kernel<T, V>, plan.grid, plan.block, 0, ctx, s,
                     static_cast<const T*>(dy), static_cast<T*>(dx), write);
            });
+}
+
+}  // namespace
+
+void add_pooling(KernelTable& table) {
+  table.max_pool2d_fwd = max_pool2d_fwd;
+  table.max_pool2d_bwd = max_pool2d_bwd;
+  table.avg_pool2d_fwd = avg_pool2d_fwd;
+  table.avg_pool2d_bwd = avg_pool2d_bwd;
 }
 
 }  // namespace lamella::cuda

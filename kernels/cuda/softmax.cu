@@ -3,7 +3,7 @@
 // A warp takes a row: lanes take neighbouring classes, and the maximum and the sum over the row go
 // through shuffles. The row is read three times, the second and third time from cache.
 #include "kernels/cuda/common.h"
-#include "kernels/cuda/launchers.h"
+#include "kernels/cuda/families.h"
 
 namespace lamella::cuda {
 namespace {
@@ -104,8 +104,6 @@ Plan plan_rows(std::int64_t rows) {
   return {{static_cast<unsigned>(blocks), 1, 1}, {kWarpLanes, kRowsPerBlock, 1}};
 }
 
-}  // namespace
-
 void softmax_fwd(const KernelContext& ctx, const SoftmaxShape& s, const void* x, float* probs) {
   dispatch_type("softmax_fwd", s.dtype, [&]<class T>() {
     const Plan plan = plan_rows(s.N);
@@ -135,6 +133,14 @@ void softmax_cross_entropy_bwd(const KernelContext& ctx, const SoftmaxShape& s, 
     launch("softmax_cross_entropy_bwd", cross_entropy_bwd_kernel<T>, plan.grid, plan.block, 0, ctx,
            s, probs, labels, dloss, static_cast<T*>(dx), write);
   });
+}
+
+}  // namespace
+
+void add_softmax(KernelTable& table) {
+  table.softmax_fwd = softmax_fwd;
+  table.softmax_cross_entropy_fwd = softmax_cross_entropy_fwd;
+  table.softmax_cross_entropy_bwd = softmax_cross_entropy_bwd;
 }
 
 }  // namespace lamella::cuda
