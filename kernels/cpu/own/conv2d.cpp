@@ -5,6 +5,7 @@
 #include "kernels/cpu/own/parallel.h"
 #include "kernels/cpu/own/patches.h"
 #include "kernels/cpu/own/product.h"
+#include "kernels/cpu/own/winograd.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
 namespace {
@@ -102,6 +103,9 @@ Patches forward_patches(const Conv2dShape& s, const float* x) {
 void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w, const float* bias,
                 void* y) {
   require_f32("conv2d_fwd", shape.dtype);
+  if (winograd_suits(shape))
+    return winograd_fwd(ctx, shape, static_cast<const float*>(x), static_cast<const float*>(w),
+                        bias, static_cast<float*>(y));
   const std::int64_t depth = shape.R * shape.S * shape.C;
   const std::int64_t panel_floats = panel_count(shape.K) * depth * kTileColumns;
   float* panels = scratch_floats(ctx, panel_floats + ctx.threads * kBlockFloats);
@@ -114,6 +118,9 @@ void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w,
 void conv2d_bwd_data(Ctx ctx, const Conv2dShape& shape, const void* dy, const void* w, void* dx,
                      Write write) {
   require_f32("conv2d_bwd_data", shape.dtype);
+  if (winograd_suits(shape))
+    return winograd_bwd_data(ctx, shape, static_cast<const float*>(dy),
+                             static_cast<const float*>(w), static_cast<float*>(dx), write);
   const Conv2dShape& s = shape;
   const std::int64_t depth = s.R * s.S * s.K;
   const std::int64_t panel_floats = panel_count(s.C) * depth * kTileColumns;
