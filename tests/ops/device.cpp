@@ -1,19 +1,35 @@
 #include "tests/ops/device.h"
 
 #include "engine/context.h"
+#include "kernels/simt/simt.h"
 #include "tests/ops/guarded_backend.h"
 
 namespace lamella::test {
+namespace {
+
+const simt::Control* control(const Device& device) {
+  return device.emulated() ? simt::control_of(find_backend(device.name)) : nullptr;
+}
+
+}  // namespace
 
 const Backend& backend_of(const Device& device) {
   const Backend& backend = find_backend(device.name);
   return device.guards ? guarded(backend) : backend;
 }
 
-void set_order_seed(const Device&, std::uint64_t) {}
+void set_order_seed(const Device& device, std::uint64_t seed) {
+  if (const simt::Control* emulator = control(device)) emulator->set_order_seed(seed);
+}
 
-std::string findings(const Device&) {
-  return "";
+std::string findings(const Device& device) {
+  const simt::Control* emulator = control(device);
+  if (emulator == nullptr) return "";
+  std::string sentences;
+  for (const simt::Finding& finding : emulator->findings()) sentences += finding.sentence + "\n";
+  emulator->clear_findings();
+  emulator->clear_counts();
+  return sentences;
 }
 
 }  // namespace lamella::test

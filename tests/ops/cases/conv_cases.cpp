@@ -83,6 +83,13 @@ const OpFamily conv2d_family{
         "N=1 H=16 W=16 C=16 K=16 R=3 S=3 pad=1x1 bias=0",
         "N=1 H=13 W=17 C=32 K=40 R=3 S=3 pad=1x1",
         "N=2 H=12 W=12 C=33 K=65 R=3 S=3 pad=1x1",
+        // Large enough for Winograd tiles: whole and hanging over, every padding, slices.
+        "N=2 H=6 W=7 C=16 K=16 R=3 S=3 pad=1x1",
+        "N=1 H=11 W=8 C=17 K=19 R=3 S=3",
+        "N=1 H=7 W=9 C=20 K=33 R=3 S=3 pad=2x2",
+        "N=1 H=9 W=8 C=16 K=24 R=3 S=3 pad=0x2 bias=0",
+        "N=2 H=9 W=7 C=24 K=18 R=3 S=3 pad=1x1 x_pitch=40 y_pitch=21",
+        "N=2 H=34 W=36 C=16 K=16 R=3 S=3 pad=1x1",
         // Strides, with and without a rest, padding on one side only, unequal along H and W.
         "N=2 H=8 W=8 C=3 K=4 R=3 S=3 stride=2x2 pad=1x1",
         "N=1 H=9 W=7 C=5 K=6 R=3 S=3 stride=2x2",
@@ -116,6 +123,7 @@ const OpFamily conv2d_family{
         // Enough pixels that every blocking has whole blocks and a rest.
         "N=2 H=40 W=37 C=3 K=9 R=3 S=3 pad=1x1",
         "N=1 H=70 W=66 C=1 K=5 R=5 S=5 pad=2x2",
+        "N=1 H=185 W=182 C=2 K=3 R=1 S=1",
         "N=1 H=9 W=9 C=130 K=67 R=3 S=3 pad=1x1",
         "N=5 H=20 W=19 C=12 K=70 R=3 S=3 stride=2x2 pad=1x1 bias=0",
     },
