@@ -124,7 +124,7 @@ const OpFamily conv2d_family{
         "N=2 H=40 W=37 C=3 K=9 R=3 S=3 pad=1x1",
         "N=1 H=70 W=66 C=1 K=5 R=5 S=5 pad=2x2",
         "N=1 H=185 W=182 C=2 K=3 R=1 S=1",
-        "N=1 H=9 W=9 C=130 K=67 R=3 S=3 pad=1x1",
+        "N=1 H=8 W=7 C=130 K=130 R=3 S=3 pad=1x1",
         "N=5 H=20 W=19 C=12 K=70 R=3 S=3 stride=2x2 pad=1x1 bias=0",
     },
     conv2d_case};
