@@ -28,5 +28,5 @@ stage eval 60 $lamella eval $run --split test
 echo
 cat build/logs/demo/eval.log
 echo
-echo "report:  $PWD/$run/report.html"
+echo "report:  $run/report.html"
 echo "next:    $lamella predict $run $data"

@@ -15,25 +15,43 @@ stages_begin() {
   table=()
   rm -rf "$stage_logs"
   mkdir -p "$stage_logs"
-  trap '[[ -z $stage_child ]] || kill -TERM "$stage_child" 2>/dev/null; exit 130' INT TERM
+  trap 'kill -TERM $stage_child 2>/dev/null; exit 130' INT TERM
 }
 
-# The number in attribute $2 of the <testsuite> of JUnit file $1.
-junit_count() { sed -n 's/^[[:space:]]*'"$2"'="\([0-9]*\)"$/\1/p;/<testcase/q' "$1"; }
+# Prints `passed failed skipped` of JUnit file $1. A test of ctest that is a GoogleTest program counts
+# by the tests inside it, any other as one.
+junit_counts() {
+  awk '
+    function number(pattern) {
+      if (!match($0, pattern)) return 0
+      split(substr($0, RSTART, RLENGTH), word, /\] /)
+      return word[2] + 0
+    }
+    function end_of_case() {
+      if (status == "fail" && !f) f = 1
+      if (!(p + f + s)) { p = status == "run"; s = status != "run" }
+      passed += p; failed += f; skipped += s
+    }
+    /<testcase / {
+      if (status) end_of_case()
+      p = f = s = 0
+      status = $0; sub(/.* status="/, "", status); sub(/".*/, "", status)
+    }
+    /\[  PASSED  \] [0-9]+ test/ { p += number("\\[  PASSED  \\] [0-9]+") }
+    /\[  SKIPPED \] [0-9]+ test/ { s += number("\\[  SKIPPED \\] [0-9]+") }
+    /\[  FAILED  \] [0-9]+ test/ { f += number("\\[  FAILED  \\] [0-9]+") }
+    END { if (status) end_of_case(); print passed + 0, failed + 0, skipped + 0 }' "$1"
+}
 
-# Adds the tests of a JUnit file to the counts; prints why tests were skipped, once per reason.
+# Adds the tests of a JUnit file to the counts.
 count_tests() {
-  local tests failures skips disabled
-  tests=$(junit_count "$1" tests) failures=$(junit_count "$1" failures)
-  skips=$(junit_count "$1" skipped) disabled=$(junit_count "$1" disabled)
-  skips=$((skips + disabled))
-  passed=$((passed + tests - failures - skips))
-  failed=$((failed + failures))
-  skipped=$((skipped + skips))
-  stage_failures=$failures
-  stage_note="$tests tests"
-  [[ $failures == 0 ]] || stage_note+=", $failures failed"
-  [[ $skips == 0 ]] || stage_note+=", $skips skipped"
+  local here_passed here_failed here_skipped
+  read -r here_passed here_failed here_skipped < <(junit_counts "$1")
+  passed=$((passed + here_passed))
+  failed=$((failed + here_failed))
+  skipped=$((skipped + here_skipped))
+  stage_failures=$here_failed
+  stage_note="$here_passed passed, $here_failed failed, $here_skipped skipped"
 }
 
 # Why tests of a JUnit file were skipped: GoogleTest prints `file:line: Skipped` and then the

@@ -46,6 +46,7 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
     header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
     if (header ~ platform) next
     key = header; sub(/\/.*/, "", key)
+    if (key == "jerror.h") key = "jpeglib.h"
     if (key ~ /^dnnl/) key = "dnnl"
     if (key ~ /^cudnn/) key = "cudnn"
     if (!(key in home)) {
