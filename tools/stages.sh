@@ -18,8 +18,8 @@ stages_begin() {
   trap 'kill -TERM $stage_child 2>/dev/null; exit 130' INT TERM
 }
 
-# Prints `passed failed skipped` of JUnit file $1. A test of ctest that is a GoogleTest program counts
-# by the tests inside it, any other as one.
+# Prints `passed failed skipped` of JUnit file $1. A test of ctest that is a GoogleTest program
+# counts by the tests inside it, any other as one.
 junit_counts() {
   awk '
     function number(pattern) {
