@@ -105,6 +105,7 @@ const OpFamily batch_norm_family{{"batch_norm_stats", "batch_norm_apply", "batch
                                      "pixels=130 C=130",
                                      "pixels=5 C=300 relu_out=1",
                                      "pixels=6000 C=9 relu_out=1",
+                                     "pixels=270001 C=1 relu_in=1",
                                      "pixels=64 C=8 mean=1",
                                      "pixels=4100 C=3 mean=1",
                                      "pixels=33 C=3 x_pitch=7",

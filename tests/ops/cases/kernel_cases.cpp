@@ -140,16 +140,18 @@ OpCase relu_bwd_case(const CaseLine& line) {
 }
 
 const OpFamily fill_family{
-    {"fill"}, {"count=1", "count=7 value=-2", "count=64", "count=1031", "count=70001"}, fill_case};
+    {"fill"},
+    {"count=1", "count=7 value=-2", "count=64", "count=1031", "count=1100001"},
+    fill_case};
 
 const OpFamily sgd_family{{"sgd_step"},
                           {"count=1", "count=7 momentum=0", "count=64 nesterov=1",
-                           "count=259 decay=10", "count=1031 nesterov=1 decay=5", "count=70001"},
+                           "count=259 decay=10", "count=1031 nesterov=1 decay=5", "count=1100001"},
                           sgd_case};
 
 const OpFamily adam_family{{"adam_step"},
                            {"count=1", "count=7 step=10", "count=64 eps=0.5",
-                            "count=259 decay=10 step=3", "count=1031 step=100000", "count=70001"},
+                            "count=259 decay=10 step=3", "count=1031 step=100000", "count=1100001"},
                            adam_case};
 
 const OpFamily bias_bwd_family{

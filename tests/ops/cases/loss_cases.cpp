@@ -84,6 +84,7 @@ const std::vector<std::string> kRows = {
     "N=5 C=14 x_pitch=17",
     "N=9 C=8 x_pitch=24",
     "N=260 C=14 large=1",
+    "N=20001 C=2",
 };
 
 const OpFamily softmax_family{{"softmax_fwd"}, kRows, softmax_case};
@@ -92,7 +93,7 @@ const OpFamily softmax_cross_entropy_family{
 
 const OpFamily l2_penalty_family{{"l2_penalty_fwd", "l2_penalty_bwd"},
                                  {"count=1", "count=7", "count=128 lambda=1", "count=257",
-                                  "count=1031", "count=5000 lambda=1000", "count=70001"},
+                                  "count=1031", "count=5000 lambda=1000", "count=300007"},
                                  l2_penalty_case};
 
 }  // namespace

@@ -136,6 +136,7 @@ const std::vector<std::string> kSlices = {
     "pixels=67 C=12 x_pitch=20",
     "pixels=67 C=12 y_pitch=20",
     "pixels=300 C=6 x_pitch=7 y_pitch=11",
+    "pixels=1100001 C=1",  // more than one grid: its threads come back for more
 };
 
 const OpFamily relu_family{{"relu_fwd"}, kSlices, relu_case};
@@ -157,6 +158,7 @@ const OpFamily add_family{{"add_fwd"},
                               "pixels=13 C=5 y_pitch=8",
                               "pixels=19 C=8 a_pitch=16 b_pitch=24 y_pitch=32",
                               "pixels=100 C=6 a_pitch=7 b_pitch=8 y_pitch=11",
+                              "pixels=1100001 C=1",
                           },
                           add_case};
 
@@ -174,6 +176,7 @@ const OpFamily dropout_family{{"dropout_fwd", "dropout_bwd"},
                                   "pixels=13 C=5 y_pitch=8",
                                   "pixels=11 C=8 x_pitch=24 y_pitch=16",
                                   "pixels=41 C=6 x_pitch=7 y_pitch=9 seed=4294967299",
+                                  "pixels=1100001 C=1",
                               },
                               dropout_case};
 

@@ -120,6 +120,7 @@ const std::vector<std::string> kWindows = {
     "N=1 H=41 W=29 C=12 R=3 S=3 stride=2x2 pad=1x1",
     "N=1 H=4 W=4 C=301 R=2 S=2 stride=2x2",
     "N=1 H=16 W=17 C=2 R=15 S=17 stride=1x1",
+    "N=1 H=1101 W=1001 C=1 R=1 S=1",
 };
 
 std::vector<std::string> without_padding_counted() {
