@@ -48,7 +48,7 @@ struct Tap {
 template <class Arithmetic>
 std::vector<Tap<typename Arithmetic::Weight>> make_taps(std::int64_t in, std::int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double support = std::max(scale, 1.0);
+  const double support = std::max(scale, 1.0), shrink = 1.0 / support;
   std::vector<Tap<typename Arithmetic::Weight>> taps(static_cast<std::size_t>(out));
   std::vector<double> weights;
   for (std::int64_t i = 0; i < out; ++i) {
@@ -58,7 +58,7 @@ std::vector<Tap<typename Arithmetic::Weight>> make_taps(std::int64_t in, std::in
     weights.clear();
     double sum = 0.0;
     for (std::int64_t j = first; j < last; ++j) {
-      const double distance = (static_cast<double>(j) - centre + 0.5) / support;
+      const double distance = (static_cast<double>(j) - centre + 0.5) * shrink;
       weights.push_back(std::max(0.0, 1.0 - std::abs(distance)));
       sum += weights.back();
     }

@@ -15,6 +15,8 @@ namespace {
 
 // Most that one tile may take: a small file can claim any tile size for any image size.
 constexpr std::uint64_t kMaxTileBytes = std::uint64_t{64} << 20U;
+// What libtiff may take at once for itself even where the limit for pixels is lower.
+constexpr std::size_t kLeastAllocation = std::size_t{64} << 20U;
 
 struct TiffClose {
   void operator()(TIFF* tiff) const { TIFFClose(tiff); }
@@ -240,7 +242,7 @@ class BlockReader {
 Image decode_tiff(Bytes bytes, const std::string& name, const ImageLimits& limits) {
   Reason reason;
   Source source{bytes};
-  const TiffOptions options = make_options(reason, limits.bytes);
+  const TiffOptions options = make_options(reason, std::max(limits.bytes, kLeastAllocation));
   // 'm': no memory mapping, every access goes through source_read and its bounds.
   const TiffHandle tiff(TIFFClientOpenExt(name.c_str(), "rm", &source, source_read, source_write,
                                           source_seek, source_close, source_size, nullptr, nullptr,

@@ -1,0 +1,130 @@
+// Augmentation against slow, separate steps, and its addressing.
+#include "io/augment.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <tuple>
+
+#include "engine/rng.h"
+#include "fixtures.h"
+
+namespace lamella {
+namespace {
+
+using fixtures::error_of;
+using fixtures::pattern;
+using Map = std::function<std::pair<std::int64_t, std::int64_t>(std::int64_t, std::int64_t)>;
+
+// An image of height x width whose pixel (y, x) is image(map(y, x)).
+Image gather(const Image& image, std::int64_t height, std::int64_t width, const Map& map) {
+  Image result{height, width, image.channels, image.bit_depth, {}};
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      const auto [row, column] = map(y, x);
+      for (std::int64_t c = 0; c < image.channels; ++c) {
+        const auto i = (row * image.width + column) * image.channels + c;
+        result.samples.push_back(image.samples.at(static_cast<std::size_t>(i)));
+      }
+    }
+  }
+  return result;
+}
+
+// The documented steps, one after the other.
+Image step_by_step(const Image& image, std::int64_t size, std::int64_t pad, const Augmentation& a) {
+  const auto reflect = [](std::int64_t i, std::int64_t n) {
+    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+  };
+  Image out = gather(image, image.height + 2 * pad, image.width + 2 * pad, [&](auto y, auto x) {
+    return std::pair{reflect(y - pad, image.height), reflect(x - pad, image.width)};
+  });
+  out = crop(out, a.y, a.x, size, size);
+  const auto last = size - 1;
+  if (a.flip_horizontal) {
+    out = gather(out, size, size, [&](auto y, auto x) { return std::pair{y, last - x}; });
+  }
+  if (a.flip_vertical) {
+    out = gather(out, size, size, [&](auto y, auto x) { return std::pair{last - y, x}; });
+  }
+  for (int turn = 0; turn < a.turns; ++turn) {  // numpy.rot90: the right column becomes the top row
+    out = gather(out, size, size, [&](auto y, auto x) { return std::pair{x, last - y}; });
+  }
+  return out;
+}
+
+TEST(Augment, EqualsTheDocumentedSteps) {
+  Preprocess preprocess;
+  preprocess.height = preprocess.width = 9;
+  for (const int channels : {1, 3}) {
+    const Image image = pattern(11, 12, channels, 16);
+    for (const std::int64_t pad : {0, 3}) {
+      AugmentOptions options;
+      options.random_crop = true;
+      options.pad = pad;
+      for (int i = 0; i < 16; ++i) {
+        const Augmentation a{i % 3, i % 2, (i & 1) != 0, (i & 2) != 0, i / 4};
+        EXPECT_EQ(augment(image, options, preprocess, a).samples,
+                  step_by_step(image, 9, pad, a).samples)
+            << i;
+      }
+    }
+  }
+}
+
+TEST(Augment, DrawsAreTheDocumentedOnes) {
+  Preprocess preprocess;
+  preprocess.height = preprocess.width = 10;
+  AugmentOptions all{true, true, true, true, 2};
+  Rng rng(7 + 3 * 0x9E3779B97F4A7C15, RngStream::Augment, 5);
+  const Augmentation drawn = draw_augmentation(all, preprocess, 12, 14, 7, 3, 5);
+  EXPECT_EQ(drawn.y, rng.below(7));
+  EXPECT_EQ(drawn.x, rng.below(9));
+  EXPECT_EQ(drawn.flip_horizontal, rng.below(2) == 1);
+  EXPECT_EQ(drawn.flip_vertical, rng.below(2) == 1);
+  EXPECT_EQ(drawn.turns, static_cast<int>(rng.below(4)));
+
+  AugmentOptions turns_only;
+  turns_only.quarter_turns = true;
+  const Augmentation only = draw_augmentation(turns_only, preprocess, 12, 14, 7, 3, 5);
+  EXPECT_EQ(only.y, 1);
+  EXPECT_EQ(only.x, 2);
+  EXPECT_FALSE(only.flip_horizontal || only.flip_vertical);
+  EXPECT_EQ(only.turns, drawn.turns);
+}
+
+TEST(Augment, ReachesEveryOrientationAlike) {
+  Preprocess preprocess;
+  preprocess.height = preprocess.width = 8;
+  std::map<std::tuple<bool, bool, int>, int> seen;
+  for (int image = 0; image < 200; ++image) {
+    for (int epoch = 0; epoch < 8; ++epoch) {
+      const auto a =
+          draw_augmentation({true, true, true, false, 0}, preprocess, 8, 8, 1, epoch, image);
+      ++seen[{a.flip_horizontal, a.flip_vertical, a.turns}];
+    }
+  }
+  EXPECT_EQ(seen.size(), 16U);
+  for (const auto& [what, count] : seen) EXPECT_NEAR(count, 100, 45);  // 4.6 standard deviations
+}
+
+TEST(Augment, RefusesWhatCannotBe) {
+  Preprocess preprocess;
+  preprocess.height = 8;
+  preprocess.width = 9;
+  AugmentOptions turns;
+  turns.quarter_turns = true;
+  EXPECT_EQ(error_of([&] { draw_augmentation(turns, preprocess, 9, 9, 0, 0, 0); }),
+            "augmentation: quarter turns need a square input, but it is 8x9");
+  AugmentOptions pad;
+  pad.random_crop = true;
+  pad.pad = 9;
+  EXPECT_EQ(error_of([&] { draw_augmentation(pad, preprocess, 9, 9, 0, 0, 0); }),
+            "augmentation: pad is 9 but an image of 9x9 can be reflected by 0 to 8 pixels");
+  EXPECT_EQ(error_of([&] { draw_augmentation({}, preprocess, 7, 9, 0, 0, 0); }),
+            "augmentation: an image of 7x9 is too small for crops of 8x9");
+}
+
+}  // namespace
+}  // namespace lamella
