@@ -1,5 +1,4 @@
-// Which convolutions the backend gives to oneDNN and which to its own kernels, by the measurements
-// in README.md.
+// The rules of conv_choice.h and the table entries that apply them.
 #include "kernels/cpu/conv_choice.h"
 
 #include "kernels/cpu/backend.h"
@@ -29,8 +28,18 @@ void chosen_bwd_weight(const KernelContext& ctx, const Conv2dShape& shape, const
 
 }  // namespace
 
-bool own_conv_is_faster(ConvKind, const Conv2dShape&) {
-  return false;
+bool winograd_suits(ConvKind kind, const Conv2dShape& s) {
+  constexpr std::int64_t kLeastChannels = 16, kLeastTiles = 64;
+  constexpr std::int64_t kMostFilters = 16384;  // C * K; more, and the sums of dw leave the cache
+  const bool form =
+      s.R == 3 && s.S == 3 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= 2 && s.pad_w <= 2;
+  const bool large =
+      s.C >= kLeastChannels && s.K >= kLeastChannels && s.N * s.P * s.Q >= 4 * kLeastTiles;
+  return form && large && (kind != ConvKind::BackwardWeight || s.C * s.K <= kMostFilters);
+}
+
+bool own_conv_is_faster(ConvKind kind, const Conv2dShape& shape) {
+  return winograd_suits(kind, shape);
 }
 
 void choose_convolutions(KernelTable& table) {

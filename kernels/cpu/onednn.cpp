@@ -178,6 +178,7 @@ class PlanCache {
       recent_.splice(recent_.begin(), recent_, found->second);
       return found->second->second;
     }
+    const ThreadScope scope(threads);  // a primitive keeps the number it was made for
     recent_.emplace_front(key, std::make_shared<const Plan>(plan_or_none(kind, s, with_bias)));
     by_key_[key] = recent_.begin();
     if (recent_.size() > kPlansKept) {

@@ -1,6 +1,7 @@
 // Convolution as blocked products. Forward and backward-data multiply a block of patches with the
 // filters, packed into panels one register tile wide; backward-weight multiplies the transposed
 // dy with the patches, each part of the pixels into sums of its own, added up in double.
+#include "kernels/cpu/conv_choice.h"
 #include "kernels/cpu/own/families.h"
 #include "kernels/cpu/own/parallel.h"
 #include "kernels/cpu/own/patches.h"
@@ -103,7 +104,7 @@ Patches forward_patches(const Conv2dShape& s, const float* x) {
 void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w, const float* bias,
                 void* y) {
   require_f32("conv2d_fwd", shape.dtype);
-  if (winograd_suits(shape))
+  if (winograd_suits(ConvKind::Forward, shape))
     return winograd_fwd(ctx, shape, static_cast<const float*>(x), static_cast<const float*>(w),
                         bias, static_cast<float*>(y));
   const std::int64_t depth = shape.R * shape.S * shape.C;
@@ -118,7 +119,7 @@ void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w,
 void conv2d_bwd_data(Ctx ctx, const Conv2dShape& shape, const void* dy, const void* w, void* dx,
                      Write write) {
   require_f32("conv2d_bwd_data", shape.dtype);
-  if (winograd_suits(shape))
+  if (winograd_suits(ConvKind::BackwardData, shape))
     return winograd_bwd_data(ctx, shape, static_cast<const float*>(dy),
                              static_cast<const float*>(w), static_cast<float*>(dx), write);
   const Conv2dShape& s = shape;
@@ -183,6 +184,9 @@ void add_up(Ctx ctx, const float* buffers, std::int64_t parts, std::int64_t coun
 void conv2d_bwd_weight(Ctx ctx, const Conv2dShape& shape, const void* x, const void* dy, void* dw,
                        Write write) {
   require_f32("conv2d_bwd_weight", shape.dtype);
+  if (winograd_suits(ConvKind::BackwardWeight, shape))
+    return winograd_bwd_weight(ctx, shape, static_cast<const float*>(x),
+                               static_cast<const float*>(dy), static_cast<float*>(dw), write);
   const std::int64_t pixels = shape.N * shape.P * shape.Q;
   const std::int64_t count = shape.K * shape.R * shape.S * shape.C;
   const std::int64_t blocks = ceil_div(pixels, kBlockRows);

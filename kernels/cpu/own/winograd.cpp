@@ -168,11 +168,6 @@ void run_product(Ctx ctx, const TileProduct& product, const FilterView& view, st
 
 }  // namespace
 
-bool winograd_suits(const Conv2dShape& s) {
-  return s.R == 3 && s.S == 3 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= 2 &&
-         s.pad_w <= 2 && s.C >= 16 && s.K >= 16 && s.P >= 6 && s.Q >= 6;
-}
-
 void winograd_fwd(Ctx ctx, const Conv2dShape& s, const float* x, const float* w, const float* bias,
                   float* y) {
   const TileGrid grid{ceil_div(s.P, 2), ceil_div(s.Q, 2), s.H,    s.W, s.C,

@@ -13,10 +13,6 @@ namespace lamella::cpu::LAMELLA_ISA {
 
 constexpr int kPoints = 16;  // of a transformed tile
 
-// Whether the shape can be computed this way and is large enough to gain.
-bool winograd_suits(const Conv2dShape& shape);
-bool winograd_suits_bwd_weight(const Conv2dShape& shape);
-
 void winograd_fwd(Ctx ctx, const Conv2dShape& shape, const float* x, const float* w,
                   const float* bias, float* y);
 void winograd_bwd_data(Ctx ctx, const Conv2dShape& shape, const float* dy, const float* w,
