@@ -8,14 +8,18 @@ using namespace lamella;
 int main(int argc, char** argv) try {
   if (argc != 3) return 2;
   const Dataset images = read_dataset(argv[1]);
-  const Preprocess preprocess{.height = 32, .width = 32};
-  Loader loader(images, preprocess, {.batch = 8, .augment = {.flip_horizontal = true}});
+  Preprocess preprocess;
+  preprocess.height = preprocess.width = 32;
+  LoaderOptions options;
+  options.batch = 8;
+  options.augment.flip_horizontal = true;
+  Loader loader(images, preprocess, options);
 
   Context ctx;
   const auto classes = static_cast<std::int64_t>(images.classes.size());
   const Model model = make_model(ctx, {"cbr_tiny", 32, 32, 1, classes});
   model.initialise(ctx, /*seed=*/1);
-  const auto optimiser = make_optimiser(ctx, model, {.name = "adam"});
+  const auto optimiser = make_optimiser(ctx, model, OptimiserOptions());
   for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
     loader.start(epoch, 0);
     for (Batch batch; loader.next(batch);) train_step(ctx, model, *optimiser, batch, 1e-3);

@@ -1,0 +1,167 @@
+// Runs that are stopped, killed and damaged go on to the same bits.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "tests/tools/tool_process.h"
+#include "weights/durable_file.h"
+#include "weights/safetensors.h"
+
+namespace lamella {
+namespace {
+
+constexpr int kStepsPerEpoch = 5;  // 19 or so training images in batches of 4
+
+class RunTest : public ::testing::Test {
+ protected:
+  void SetUp() override { make_data(data()); }
+  std::string data() const { return folder.file("data"); }
+  std::vector<std::string> command(const std::string& run) const {
+    return {"train",
+            "--model",
+            "cbr_tiny",
+            "--data",
+            data(),
+            "--size",
+            "32",
+            "--batch",
+            "4",
+            "--epochs",
+            "4",
+            "--augment",
+            "flips,turns,crop",
+            "--checkpoint-every",
+            "3",
+            "--log-steps",
+            "--threads",
+            "2",
+            "--out",
+            folder.file(run)};
+  }
+  // Weights and optimiser state of the last checkpoint.
+  std::map<std::string, std::vector<std::byte>> tensors(const std::string& run) const {
+    std::map<std::string, std::vector<std::byte>> bits;
+    const TensorFile file = read_safetensors(folder.file(run) + "/checkpoint-last.safetensors");
+    for (const auto& [name, tensor] : file.tensors) bits[name] = tensor.data;
+    return bits;
+  }
+  // The figures of the log that bits decide; times differ.
+  std::vector<std::string> losses(const std::string& run, const std::string& log) const {
+    std::vector<std::string> lines;
+    std::ifstream in(folder.file(run) + "/" + log);
+    for (std::string line; std::getline(in, line);) {
+      Json json = parse_json(line, log);
+      json.erase("seconds");
+      json.erase("images_per_s");
+      lines.push_back(dump_json(json));
+    }
+    return lines;
+  }
+  void expect_same_runs(const std::string& a, const std::string& b) const {
+    EXPECT_EQ(tensors(a), tensors(b));
+    EXPECT_EQ(losses(a, "log.jsonl"), losses(b, "log.jsonl"));
+    EXPECT_EQ(losses(a, "steps.jsonl"), losses(b, "steps.jsonl"));
+    EXPECT_EQ(read_text_file(folder.file(a) + "/model-best.safetensors"),
+              read_text_file(folder.file(b) + "/model-best.safetensors"));
+  }
+  void train_straight() const {
+    const Answer answer = run_tool(command("straight"));
+    ASSERT_EQ(answer.status, 0) << answer.err;
+  }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(RunTest, KilledAnywhereItGoesOnToTheSameBits) {
+  train_straight();
+  {
+    RunningTool first(command("killed"));
+    ASSERT_TRUE(first.wait_for_lines(folder.file("killed/steps.jsonl"), 2));
+    first.send(SIGKILL);
+    EXPECT_EQ(first.wait().status, 128 + SIGKILL);
+  }
+  for (const int steps : {kStepsPerEpoch + 2, 2 * kStepsPerEpoch, 3 * kStepsPerEpoch + 1}) {
+    RunningTool again({"train", "--resume", folder.file("killed")});
+    ASSERT_TRUE(again.wait_for_lines(folder.file("killed/steps.jsonl"), steps)) << again.wait().err;
+    again.send(SIGKILL);
+    EXPECT_EQ(again.wait().status, 128 + SIGKILL);
+  }
+  const Answer end = run_tool({"train", "--resume", folder.file("killed")});
+  ASSERT_EQ(end.status, 0) << end.err;
+  EXPECT_EQ(end.err.find("cannot give the same bits"), std::string::npos) << end.err;
+  expect_same_runs("straight", "killed");
+}
+
+TEST_F(RunTest, CtrlCSavesAndSaysHowToGoOn) {
+  train_straight();
+  std::string resume;
+  {
+    RunningTool tool(command("stopped"));
+    ASSERT_TRUE(tool.wait_for_lines(folder.file("stopped/steps.jsonl"), kStepsPerEpoch + 1));
+    tool.send(SIGINT);
+    const Answer answer = tool.wait();
+    EXPECT_EQ(answer.status, 1);
+    resume = std::string(LAMELLA_TOOL) + " train --resume " + folder.file("stopped");
+    EXPECT_NE(answer.err.find(resume), std::string::npos) << answer.err;
+  }
+  const Json run = read_json(folder.file("stopped/run.json"));
+  EXPECT_EQ(run.at("status"), "interrupted");
+  EXPECT_EQ(run.at("next_command"), resume);
+  const Answer end = run_tool({"train", "--resume", folder.file("stopped")});
+  ASSERT_EQ(end.status, 0) << end.err;
+  expect_same_runs("straight", "stopped");
+}
+
+TEST_F(RunTest, ADamagedCheckpointIsToldAndTheOneBeforeIsUsed) {
+  train_straight();
+  {
+    RunningTool tool(command("hurt"));
+    ASSERT_TRUE(tool.wait_for_lines(folder.file("hurt/steps.jsonl"), kStepsPerEpoch + 4));
+    tool.send(SIGKILL);
+    tool.wait();
+  }
+  const std::string last = folder.file("hurt/checkpoint-last.safetensors");
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) / 2);
+  const Answer end = run_tool({"train", "--resume", folder.file("hurt")});
+  ASSERT_EQ(end.status, 0) << end.err;
+  EXPECT_NE(end.err.find("checkpoint-last.safetensors"), std::string::npos) << end.err;
+  EXPECT_NE(end.err.find("from the checkpoint before"), std::string::npos) << end.err;
+  expect_same_runs("straight", "hurt");
+}
+
+TEST_F(RunTest, SaysWhenBitsCannotMatch) {
+  RunningTool tool(command("moved"));
+  ASSERT_TRUE(tool.wait_for_lines(folder.file("moved/steps.jsonl"), 2));
+  tool.send(SIGINT);
+  EXPECT_EQ(tool.wait().status, 1);
+  const Answer end = run_tool({"train", "--resume", folder.file("moved"), "--threads", "1"});
+  ASSERT_EQ(end.status, 0) << end.err;
+  EXPECT_NE(end.err.find("the number of threads was 2, is 1"), std::string::npos) << end.err;
+}
+
+TEST_F(RunTest, OtherDataIsRefused) {
+  train_straight();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data())) {
+    if (entry.path().extension() != ".png") continue;
+    std::ofstream(entry.path(), std::ios::app) << "x";
+    break;
+  }
+  const Answer answer = run_tool({"train", "--resume", folder.file("straight")});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_NE(answer.err.find("fingerprint"), std::string::npos) << answer.err;
+}
+
+TEST_F(RunTest, StartsFromGivenWeights) {
+  std::vector<std::string> initial = command("initial");
+  initial.insert(initial.end(), {"--epochs", "0"});
+  ASSERT_EQ(run_tool(initial).status, 0);
+  std::vector<std::string> from = command("from");
+  from.insert(from.end(), {"--weights", folder.file("initial/model-best.safetensors")});
+  ASSERT_EQ(run_tool(from).status, 0);
+  train_straight();
+  EXPECT_EQ(tensors("from"), tensors("straight"));
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,166 @@
+// The training loop: it learns, stops when told, goes on to the same bits, and refuses nonsense.
+#include "train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/errors.h"
+#include "tests/train/memory_source.h"
+
+namespace lamella {
+namespace {
+
+// One training run over 14 images in batches of 4 (the last has 2), with everything it needs.
+struct Session {
+  explicit Session(std::int64_t epochs, const std::string& optimiser = "adam")
+      : model(make_model(ctx, kStripesNet)), train(14, 4, 11), validation(6, 4, 12, false) {
+    options.epochs = epochs;
+    options.optimiser.name = optimiser;
+    model.initialise(ctx, 7);
+    hooks.checkpoint = [this](const TensorFile& file) { checkpoint = file; };
+    hooks.epoch = [this](const EpochRecord& record) { epochs_seen.push_back(record); };
+  }
+  Trainer trainer() {
+    return {ctx, model, train, &validation, options, {kStripesNet, {"lying", "standing"}, {}}};
+  }
+  std::string hash() { return weights_hash(ctx, model); }
+
+  Context ctx;
+  Model model;
+  StripesSource train, validation;
+  TrainOptions options;
+  TrainHooks hooks;
+  TensorFile checkpoint;
+  std::vector<EpochRecord> epochs_seen;
+};
+
+TEST(Trainer, LearnsTwoClasses) {
+  Session session(6);
+  Trainer trainer = session.trainer();
+  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
+  ASSERT_EQ(session.epochs_seen.size(), 6U);
+  EXPECT_LT(session.epochs_seen.back().train_loss, 0.1);
+  EXPECT_LT(session.epochs_seen.back().train_loss, session.epochs_seen.front().train_loss / 3);
+  Evaluation evaluation = evaluate(session.ctx, session.model, session.validation);
+  EXPECT_EQ(metrics_of(evaluation.confusion).accuracy, 1.0);
+  EXPECT_EQ(evaluation.predictions.size(), 6U);
+  EXPECT_EQ(session.epochs_seen.back().weights_hash, session.hash());
+  EXPECT_EQ(session.ctx.step, 24U);
+}
+
+TEST(Trainer, RepeatsItself) {
+  Session first(2), second(2);
+  first.trainer().run(first.hooks);
+  second.trainer().run(second.hooks);
+  EXPECT_EQ(first.hash(), second.hash());
+}
+
+// Stops after `stop` batches, builds everything anew from the checkpoint, and goes on.
+std::string hash_with_a_stop_after(int stop, const std::string& optimiser) {
+  TensorFile checkpoint;
+  {
+    Session session(3, optimiser);
+    int batches = 0;
+    session.hooks.cancel = [&] { return batches >= stop; };
+    session.hooks.step = [&](const StepRecord&) { ++batches; };
+    EXPECT_EQ(session.trainer().run(session.hooks), TrainOutcome::Cancelled);
+    checkpoint = session.checkpoint;
+  }
+  Session session(3, optimiser);
+  Trainer trainer = session.trainer();
+  trainer.resume(checkpoint, "checkpoint");
+  EXPECT_EQ(trainer.state().step, stop);
+  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
+  return session.hash();
+}
+
+TEST(Trainer, GoesOnToTheSameBitsFromAnyBatch) {
+  for (const char* optimiser : {"adam", "sgd"}) {
+    Session straight(3, optimiser);
+    straight.trainer().run(straight.hooks);
+    for (const int stop : {1, 3, 4, 5, 8, 11, 12}) {
+      EXPECT_EQ(hash_with_a_stop_after(stop, optimiser), straight.hash())
+          << optimiser << ", stopped after batch " << stop;
+    }
+  }
+}
+
+TEST(Trainer, HandsOutCheckpointsInsideAnEpoch) {
+  Session session(1);
+  session.options.checkpoint_every = 2;
+  std::vector<std::int64_t> steps;
+  session.hooks.checkpoint = [&](const TensorFile& file) {
+    steps.push_back(state_of(file, "checkpoint").step);
+  };
+  session.trainer().run(session.hooks);
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{0, 2, 4, 4}));
+}
+
+TEST(Trainer, KeepsTheBestByValidationAccuracy) {
+  Session session(3);
+  std::vector<double> best;
+  session.hooks.best = [&](const TensorFile& weights, const EpochRecord& record,
+                           const Confusion& confusion) {
+    EXPECT_EQ(read_card(weights, "best").labels.size(), 2U);
+    EXPECT_EQ(confusion.images(), 6);
+    best.push_back(record.validation.at("accuracy"));
+  };
+  session.trainer().run(session.hooks);
+  ASSERT_FALSE(best.empty());
+  for (std::size_t i = 1; i < best.size(); ++i) EXPECT_GT(best[i], best[i - 1]);
+}
+
+TEST(Trainer, WritesTheInitialWeightsWithoutEpochs) {
+  Session session(0);
+  const std::string initial = session.hash();
+  int best = 0;
+  session.hooks.best = [&](const TensorFile&, const EpochRecord&, const Confusion&) { ++best; };
+  EXPECT_EQ(session.trainer().run(session.hooks), TrainOutcome::Finished);
+  EXPECT_EQ(best, 1);
+  EXPECT_EQ(session.hash(), initial);
+  load_parameters(session.ctx, session.model, session.checkpoint, "checkpoint");
+  EXPECT_EQ(session.hash(), initial);
+}
+
+TEST(Trainer, StopsWhenTheLossIsNotFinite) {
+  Session session(2, "sgd");
+  session.options.learning_rate = 1e30;
+  session.options.schedule = "constant";
+  try {
+    session.trainer().run(session.hooks);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("--lr"), std::string::npos) << error.what();
+  }
+  // The checkpoint from before is whole and finite.
+  load_parameters(session.ctx, session.model, session.checkpoint, "checkpoint");
+  for (const Parameter& p : session.model.parameters()) {
+    for (const float value : session.ctx.to_host(p.tensor)) ASSERT_TRUE(std::isfinite(value));
+  }
+}
+
+TEST(Trainer, RefusesWhatDoesNotFit) {
+  Session session(1);
+  StripesSource nothing(0, 4, 1);
+  EXPECT_THROW(Trainer(session.ctx, session.model, nothing, nullptr, {}, {}), Error);
+  TrainOptions wrong;
+  wrong.learning_rate = NAN;
+  EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
+  wrong = {};
+  wrong.schedule = "sawtooth";
+  EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
+  session.trainer().run(session.hooks);
+  Session other(1, "sgd");
+  Trainer trainer = other.trainer();
+  other.options.seed = 1;
+  EXPECT_THROW(other.trainer().resume(session.checkpoint, "checkpoint"), Error) << "another seed";
+  TensorFile without = session.checkpoint;
+  std::erase_if(without.tensors, [](const auto& t) { return t.first.starts_with("optimiser/"); });
+  EXPECT_THROW(trainer.resume(without, "checkpoint"), Error) << "no optimiser state";
+  Batch batch{1, 16, 32, 1, std::vector<float>(16 * 32), {0}, {0}};
+  EXPECT_THROW(input_of(session.ctx, session.model, batch), Error) << "another image size";
+}
+
+}  // namespace
+}  // namespace lamella

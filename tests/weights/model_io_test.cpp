@@ -1,0 +1,103 @@
+// Models to and from files: strict by name and shape.
+#include "weights/model_io.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/errors.h"
+#include "tests/support/temporary_folder.h"
+
+namespace lamella {
+namespace {
+
+const ModelSpec kSpec{"cbr_tiny", 32, 32, 1, 3};
+
+ModelCard card() {
+  return {kSpec, {"A", "B \"quoted\"", "Ç"}, {{"preprocess.height", "32"}}};
+}
+
+Model make(Context& ctx, std::uint64_t seed) {
+  Model model = make_model(ctx, kSpec);
+  model.initialise(ctx, seed);
+  return model;
+}
+
+std::string refusal(Context& ctx, const Model& model, const TensorFile& file) {
+  try {
+    load_parameters(ctx, model, file, "f.safetensors");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ModelIo, ComesBackBitForBit) {
+  const TemporaryFolder folder;
+  Context ctx;
+  const Model model = make(ctx, 5);
+  const std::string path = folder.file("m.safetensors");
+  write_safetensors(path, model_file(ctx, model, card()));
+  const TensorFile file = read_safetensors(path);
+  const ModelCard read = read_card(file, path);
+  EXPECT_EQ(read.labels, card().labels);
+  EXPECT_EQ(read.preprocessing, card().preprocessing);
+  EXPECT_EQ(read.spec.name, kSpec.name);
+  const Model loaded = load_model(ctx, file, path);
+  EXPECT_EQ(weights_hash(ctx, loaded), weights_hash(ctx, model));
+  EXPECT_NE(weights_hash(ctx, make(ctx, 6)), weights_hash(ctx, model));
+}
+
+TEST(ModelIo, ListsWhatDoesNotFitAndLeavesTheModelAlone) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  const std::string before = weights_hash(ctx, model);
+  TensorFile file = model_file(ctx, make(ctx, 6), card());
+  const std::string missing = model.parameters().front().name;
+  const std::string misshapen = model.parameters().back().name;
+  file.tensors.erase(missing);
+  file.tensors[misshapen] = StoredTensor::from_f32({1, 2}, {2, 1});
+  file.tensors["stranger"] = StoredTensor::from_f32({1}, {1});
+  const std::string sentence = refusal(ctx, model, file);
+  EXPECT_NE(sentence.find("'" + missing + "' is missing"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("'" + misshapen + "' is 2x1, not"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("'stranger' is not in the model"), std::string::npos) << sentence;
+  EXPECT_EQ(weights_hash(ctx, model), before);
+}
+
+TEST(ModelIo, ReadsHalfWeights) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  TensorFile file = model_file(ctx, model, card());
+  const std::string name = model.parameters().front().name;
+  StoredTensor& tensor = file.tensors.at(name);
+  tensor.dtype = "BF16";
+  tensor.data.resize(tensor.data.size() / 2);
+  std::fill(tensor.data.begin(), tensor.data.end(), std::byte{0});
+  EXPECT_EQ(refusal(ctx, model, file), "");
+  for (const float value : ctx.to_host(model.parameters().front().tensor)) EXPECT_EQ(value, 0.0F);
+}
+
+TEST(ModelIo, RefusesCardsThatMakeNoSense) {
+  Context ctx;
+  const TensorFile good = model_file(ctx, make(ctx, 5), card());
+  const std::pair<const char*, const char*> damages[] = {
+      {"schema", "other/1"}, {"input", "{"},
+      {"input", "[1]"},      {"input", R"({"height":1e99,"width":1,"channels":1,"classes":1})"},
+      {"labels", "{}"},      {"labels", R"(["A"])"},
+      {"labels", "[1,2,3]"}, {"input", R"({"height":32,"width":-1,"channels":1,"classes":3})"}};
+  for (const auto& [key, value] : damages) {
+    TensorFile file = good;
+    file.metadata[key] = value;
+    EXPECT_THROW(read_card(file, "f"), Error) << key << " = " << value;
+  }
+  for (const char* key : {"schema", "architecture", "input", "labels"}) {
+    TensorFile file = good;
+    file.metadata.erase(key);
+    EXPECT_THROW(read_card(file, "f"), Error) << "without " << key;
+  }
+  TensorFile unknown = good;
+  unknown.metadata["architecture"] = "no_such_net";
+  EXPECT_THROW(load_model(ctx, unknown, "f"), Error);
+}
+
+}  // namespace
+}  // namespace lamella
