@@ -1,0 +1,138 @@
+"""The engine's networks in PyTorch, with the engine's parameter names: the twins that goldens are
+computed with and benches are compared with."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from philox import dropout_mask
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask is torch's own, or, once `key` = (seed, step) is set, the engine's."""
+
+    def __init__(self, p, layer):
+        super().__init__()
+        self.p, self.layer, self.key = p, layer, None
+
+    def forward(self, x):
+        if not self.training or self.key is None:
+            return F.dropout(x, self.p, self.training)
+        nhwc = x.shape if x.dim() == 2 else (x.shape[0], x.shape[2], x.shape[3], x.shape[1])
+        kept = torch.from_numpy(dropout_mask(tuple(nhwc), self.p, *self.key, self.layer))
+        kept = kept if x.dim() == 2 else kept.permute(0, 3, 1, 2)
+        return x * kept.to(x.dtype) / (1.0 - self.p)
+
+
+class TemStage(nn.Module):
+    """conv-ReLU-BN twice, joined with the stage's input, max pool, dropout."""
+
+    def __init__(self, channels, first, second, p, layer):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, first, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(first, eps=1e-3, momentum=0.01)
+        self.conv2 = nn.Conv2d(first, second, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(second, eps=1e-3, momentum=0.01)
+        self.pool = nn.MaxPool2d(2)
+        self.dropout = Dropout(p, layer)
+
+    def forward(self, x):
+        y = self.bn1(F.relu(self.conv1(x)))
+        y = self.bn2(F.relu(self.conv2(y)))
+        return self.dropout(self.pool(torch.cat([y, x], dim=1)))
+
+
+class LastConv(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(384, 256, 3)
+
+    def forward(self, x):
+        return F.relu(self.conv(x))
+
+
+class TemSmall(nn.Module):
+    """The handcrafted net of Matuszewski & Sintorn 2021, as their Keras code builds it."""
+
+    def __init__(self, height, width, channels=1, classes=14):
+        super().__init__()
+        self.stage1 = TemStage(channels, 64, 64 - channels, 0.20, 1)
+        self.stage2 = TemStage(64, 64, 64, 0.25, 2)
+        self.stage3 = TemStage(128, 128, 128, 0.30, 3)
+        self.stage4 = TemStage(256, 128, 128, 0.35, 4)
+        self.last = LastConv()
+        self.fc1 = nn.Linear((height // 16 - 2) * (width // 16 - 2) * 256, 256)
+        self.dropout = Dropout(0.35, 5)
+        self.fc2 = nn.Linear(256, 256)
+        self.classifier = nn.Linear(256, classes)
+
+    def forward(self, x):
+        x = self.last(self.stage4(self.stage3(self.stage2(self.stage1(x)))))
+        x = x.permute(0, 2, 3, 1).flatten(1)  # NHWC order, as Keras channels_last
+        x = self.dropout(F.relu(self.fc1(x)))
+        return self.classifier(F.relu(self.fc2(x)))
+
+    def penalty(self):
+        """L2(0.1) on every kernel but the classifier's."""
+        kernels = [p for name, p in self.named_parameters() if p.dim() > 1 and
+                   not name.startswith("classifier")]
+        return 0.1 * sum((kernel**2).sum() for kernel in kernels)
+
+    def before_relu(self):
+        """Modules whose output goes into a ReLU, in order of execution."""
+        stages = [self.stage1, self.stage2, self.stage3, self.stage4]
+        convs = [conv for stage in stages for conv in (stage.conv1, stage.conv2)]
+        return convs + [self.last.conv, self.fc1, self.fc2]
+
+
+class Cbr(nn.Module):
+    """conv-BN-ReLU-pool four times, mean, classifier: CBR of Raghu et al. 2019 (Transfusion)."""
+
+    def __init__(self, kernel, channels=3, classes=5, widths=(32, 64, 128, 256)):
+        super().__init__()
+        for i, width in enumerate(widths, start=1):
+            conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
+            self.add_module(f"conv{i}", conv)
+            self.add_module(f"bn{i}", nn.BatchNorm2d(width))
+            channels = width
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        for i in range(1, 5):
+            conv, bn = getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
+            x = self.pool(F.relu(bn(conv(x))))
+        return self.classifier(x.mean(dim=(2, 3)))
+
+    def penalty(self):
+        return None
+
+    def before_relu(self):
+        return [self.bn1, self.bn2, self.bn3, self.bn4]
+
+
+def make_net(name, height, width, channels, classes):
+    if name == "tem_small":
+        return TemSmall(height, width, channels, classes)
+    return Cbr({"cbr_small": 7, "cbr_tiny": 5}[name], channels, classes)
+
+
+def set_dropout_key(net, key):
+    """Addresses every dropout mask by key = (seed, step), as a Context does."""
+    for module in net.modules():
+        if isinstance(module, Dropout):
+            module.key = key
+
+
+def to_memory_order(tensor):
+    """A torch parameter as the engine holds it: filters [K,C,R,S] -> [K,R,S,C]."""
+    return tensor.permute(0, 2, 3, 1).contiguous() if tensor.dim() == 4 else tensor
+
+
+def from_memory_order(array, like):
+    """The reverse: `array` holds the elements in the engine's order."""
+    values = torch.from_numpy(array)
+    if like.dim() != 4:
+        return values.reshape(like.shape)
+    k, c, r, s = like.shape
+    return values.reshape(k, r, s, c).permute(0, 3, 1, 2).contiguous()
