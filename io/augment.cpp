@@ -1,8 +1,8 @@
-// Drawing and applying the augmentation of one image, in one pass over the result.
+// Drawing the augmentation of an image, and applying it in one pass over the result.
 #include "io/augment.h"
 
 #include <algorithm>
-#include <utility>
+#include <vector>
 
 #include "engine/errors.h"
 #include "engine/rng.h"
@@ -55,21 +55,34 @@ Image augment(const Image& fitted, const AugmentOptions& options, const Preproce
               const Augmentation& augmentation) {
   const std::int64_t height = preprocess.height, width = preprocess.width;
   const std::int64_t pad = options.random_crop ? options.pad : 0;
-  Image result{height, width, fitted.channels, fitted.bit_depth, {}};
-  result.samples.reserve(static_cast<std::size_t>(height * width * fitted.channels));
+  // Where row i and column i of the flipped crop begin in the fitted image.
+  const auto row_offset = [&](std::int64_t i) {
+    if (augmentation.flip_vertical) i = height - 1 - i;
+    return reflect(i + augmentation.y - pad, fitted.height) * fitted.width * fitted.channels;
+  };
+  const auto column_offset = [&](std::int64_t i) {
+    if (augmentation.flip_horizontal) i = width - 1 - i;
+    return reflect(i + augmentation.x - pad, fitted.width) * fitted.channels;
+  };
+  // After k turns the pixel (y, x) is the crop's (y, x), (x, last - y), (last - y, last - x) or
+  // (last - x, y): one of its offsets depends on y alone, the other on x alone.
+  const int turns = augmentation.turns;
+  std::vector<std::int64_t> of_y, of_x;
   for (std::int64_t y = 0; y < height; ++y) {
-    for (std::int64_t x = 0; x < width; ++x) {
-      // From the place in the result back to the place in the fitted image.
-      std::int64_t row = y, column = x;
-      for (int turn = 0; turn < augmentation.turns; ++turn) {
-        row = std::exchange(column, width - 1 - row);
-      }
-      if (augmentation.flip_vertical) row = height - 1 - row;
-      if (augmentation.flip_horizontal) column = width - 1 - column;
-      row = reflect(row + augmentation.y - pad, fitted.height);
-      column = reflect(column + augmentation.x - pad, fitted.width);
-      const auto from = fitted.samples.begin() + (row * fitted.width + column) * fitted.channels;
-      result.samples.insert(result.samples.end(), from, from + fitted.channels);
+    const std::int64_t i = turns == 1 || turns == 2 ? height - 1 - y : y;
+    of_y.push_back(turns % 2 == 0 ? row_offset(i) : column_offset(i));
+  }
+  for (std::int64_t x = 0; x < width; ++x) {
+    const std::int64_t i = turns >= 2 ? width - 1 - x : x;
+    of_x.push_back(turns % 2 == 0 ? column_offset(i) : row_offset(i));
+  }
+  Image result{height, width, fitted.channels, fitted.bit_depth, {}};
+  result.samples.resize(static_cast<std::size_t>(height * width * fitted.channels));
+  auto to = result.samples.begin();
+  for (const std::int64_t y : of_y) {
+    for (const std::int64_t x : of_x) {
+      const std::uint16_t* from = fitted.samples.data() + y + x;
+      for (std::int64_t c = 0; c < fitted.channels; ++c) *to++ = from[c];
     }
   }
   return result;

@@ -149,13 +149,19 @@ void normalise(const Image& image, const Preprocess& preprocess, float* out) {
     }
     return;
   }
-  double mean = 0.0;
-  for (const std::uint16_t sample : image.samples) mean += sample;
-  mean /= static_cast<double>(count);
-  double variance = 0.0;
-  for (const std::uint16_t sample : image.samples) variance += (sample - mean) * (sample - mean);
-  variance /= static_cast<double>(count);
-  const double scale = variance > 0.0 ? 1.0 / std::sqrt(variance) : 0.0;
+  // Sums of differences from the first sample are exact integers, and 0 for a constant image.
+  const std::int64_t first = image.samples.front();
+  std::int64_t sum = 0, squares = 0;
+  for (const std::uint16_t sample : image.samples) {
+    const std::int64_t difference = sample - first;
+    sum += difference;
+    squares += difference * difference;
+  }
+  const auto n = static_cast<double>(count);
+  const double shifted_mean = static_cast<double>(sum) / n;
+  const double variance = static_cast<double>(squares) / n - shifted_mean * shifted_mean;
+  const double mean = static_cast<double>(first) + shifted_mean;
+  const double scale = squares > 0 ? 1.0 / std::sqrt(variance) : 0.0;
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = static_cast<float>((image.samples[i] - mean) * scale);
   }
