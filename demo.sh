@@ -19,7 +19,7 @@ stages_begin build/logs/demo 3000
 stage setup 900 tools/setup.sh
 stage build 900 build
 rm -rf demo-run
-stage synth 60 $lamella synth tem --out $data --classes 6 --per-class 200 --size 64 --seed 1
+stage synth 120 $lamella synth tem --out $data --classes 6 --per-class 200 --size 64 --seed 1
 # Crops of one micrograph stay together; a fifth of the micrographs is kept away from training.
 stage train 600 $lamella train --config recipes/demo_synth.toml --data $data --out $run \
   --group-column micrograph --val-fraction 0.1 --test-fraction 0.2
