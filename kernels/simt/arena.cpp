@@ -81,8 +81,8 @@ void Arena::give_room(char* begin, std::size_t room) {
 
 void* Arena::allocate(std::size_t bytes) {
   if (bytes > size_ - 3 * kGuard) return nullptr;
-  const std::lock_guard lock(mutex_);
   const std::size_t room = kGuard + (bytes + kGuard - 1) / kGuard * kGuard + kGuard;
+  std::unique_lock lock(mutex_);
   char* begin = take_room(room);
   if (begin == nullptr) return nullptr;
   char* data = begin + kGuard;
@@ -93,12 +93,13 @@ void* Arena::allocate(std::size_t bytes) {
   forbid(begin, kGuard);
   forbid(data + bytes, room - kGuard - bytes);
   live_.emplace(data, Buffer{++allocations_, bytes, room});
+  lock.unlock();  // an observer may ask about buffers
   observe_allocate(data, bytes);
   return data;
 }
 
 void Arena::release(void* data) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto it = live_.find(static_cast<char*>(data));
   if (it == live_.end()) {
     throw std::runtime_error(
@@ -107,7 +108,9 @@ void Arena::release(void* data) {
   }
   const std::size_t bytes = it->second.bytes, room = it->second.room;
   live_.erase(it);
+  lock.unlock();
   observe_release(static_cast<char*>(data), bytes);
+  lock.lock();
   forbid(data, bytes);
   give_room(static_cast<char*>(data) - kGuard, room);
 }

@@ -30,6 +30,7 @@ void observe_atomic(void* call_site, const void* address, unsigned bytes);  // (
 
 // --- device memory -----------------------------------------------------------------------------
 void observe_arena(char* begin, std::size_t bytes);
+void observe_shared_arena(char* begin, std::size_t bytes);
 void observe_allocate(const char* data, std::size_t bytes);
 void observe_release(const char* data, std::size_t bytes);
 void observe_host_write(const char* data, std::size_t bytes);

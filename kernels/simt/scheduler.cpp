@@ -225,12 +225,6 @@ void Scheduler::abort_launch(const std::string& sentence) {
   abort_launch(std::make_exception_ptr(std::runtime_error(where() + ": " + sentence)));
 }
 
-bool Scheduler::on_a_stack(const void* address) const {
-  return current_->fibre->contains(address) ||
-         std::any_of(fibres_.begin(), fibres_.end(),
-                     [&](const auto& fibre) { return fibre->contains(address); });
-}
-
 void block_barrier(SourceLine line) {
   Scheduler::mine().block_barrier(line);
 }

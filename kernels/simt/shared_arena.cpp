@@ -44,6 +44,7 @@ bool SharedArena::contains(const void* address) const {
 
 void SharedArena::begin_launch(std::size_t dynamic_bytes) {
   permit(begin_, kMapped);
+  observe_shared_arena(begin_, kMapped);
   placed_.clear();
   used_ = static_bytes_ = 0;
   dynamic_bytes_ = dynamic_bytes;

@@ -19,7 +19,7 @@ struct Finding {
   std::string sentence;  // all of the below, to be read
   std::string kernel;
   std::uint64_t order_seed = 0;
-  std::string file, other_file;  // the access, and for a race the other one
+  std::string file, other_file;  // of the access, and for a race of the earlier one
   int line = 0, other_line = 0;
   std::uint64_t times = 1;  // the same two lines in the same kernel
 };
@@ -28,6 +28,9 @@ struct Finding {
 struct LineCounts {
   std::string file;
   int line = 0;
+  // That line and those around it: "a.h:3 from b.cu:9", innermost first. Lines with equal file and
+  // line differ here.
+  std::string chain;
   std::string space;  // "global", "shared"
   std::string kind;   // "read", "write", "atomic"
   std::uint64_t requests = 0;

@@ -30,6 +30,7 @@ void observe_warp_barrier(unsigned, unsigned) {}
 void observe_launch_end() {}
 void observe_atomic(void*, const void*, unsigned) {}
 void observe_arena(char*, std::size_t) {}
+void observe_shared_arena(char*, std::size_t) {}
 void observe_allocate(const char*, std::size_t) {}
 void observe_release(const char*, std::size_t) {}
 void observe_host_write(const char*, std::size_t) {}

@@ -1,0 +1,68 @@
+// Findings and counts of the process. Not synchronised: the watcher holds a lock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "kernels/simt/counted/requests.h"
+#include "kernels/simt/counted/sites.h"
+#include "kernels/simt/simt.h"
+
+namespace lamella::simt {
+
+class Ledger {
+ public:
+  // A finding with the same kind, kernel and lines is counted, not kept again. Returns whether it
+  // is new; `sentence` is called only then.
+  template <class Sentence>
+  void report(Finding finding, const std::string& chain, const std::string& other_chain,
+              const Sentence& sentence) {
+    const auto key = std::make_tuple(finding.kind, finding.kernel, chain, other_chain);
+    const auto [it, is_new] = index_.try_emplace(key, findings_.size());
+    if (!is_new) {
+      ++findings_[it->second].times;
+      return;
+    }
+    finding.sentence = sentence();
+    findings_.push_back(std::move(finding));
+  }
+
+  void add_request(const Site& site, std::uint32_t number, const Request& request);
+  void add_distinct(unsigned in_launch, unsigned in_block) {
+    launch_.bytes_distinct += in_launch;
+    launch_.bytes_distinct_by_block += in_block;
+  }
+  // Adds what was counted since the last call to the kernel's counts.
+  void end_launch(const std::string& kernel, std::uint64_t threads, const SiteTable& sites);
+
+  const std::vector<Finding>& findings() const { return findings_; }
+  std::vector<KernelCounts> counts() const;
+  void clear_findings();
+  void clear_counts() { kernels_.clear(); }
+
+ private:
+  struct SiteCounts {
+    std::uint64_t requests = 0, sectors = 0, wavefronts = 0, least_wavefronts = 0;
+  };
+  struct Line {
+    std::string file;
+    int line = 0;
+    SiteCounts counts;
+  };
+  using LineKey = std::tuple<std::string, Space, AccessKind>;  // chain, space, kind
+  struct Kernel {
+    KernelCounts totals;
+    std::map<LineKey, Line> lines;
+  };
+
+  std::vector<Finding> findings_;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::size_t> index_;
+  std::map<std::string, Kernel> kernels_;
+  KernelCounts launch_;
+  std::vector<SiteCounts> sites_;  // of the running launch
+};
+
+}  // namespace lamella::simt

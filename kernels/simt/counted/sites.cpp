@@ -1,0 +1,49 @@
+// Resolves sites once, when they are met first.
+#include "kernels/simt/counted/sites.h"
+
+namespace lamella::simt {
+namespace {
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Whether the access belongs to the line that calls this one.
+bool is_accessor(const SourceFrame& frame) {
+  return frame.function.rfind("load", 0) == 0 || frame.function.rfind("store", 0) == 0 ||
+         contains(frame.file, "kernels/cuda/device/") || contains(frame.file, "kernels/simt/");
+}
+
+std::string line_text(const SourceFrame& frame) {
+  return frame.file + ":" + std::to_string(frame.line);
+}
+
+}  // namespace
+
+SiteTable::SiteTable() : image_begin_(SourceMap::image_begin()), sites_(1) {}
+
+std::uint32_t SiteTable::add(std::size_t offset, AccessKind kind, Space space, unsigned bytes) {
+  // The return address is that of the next instruction, perhaps of the next line.
+  const std::vector<SourceFrame> frames = map_.frames(offset - 1);
+  Site site{"", 0, "", kind, space, bytes};
+  std::string key = std::to_string(static_cast<int>(kind)) + name_of(space) + std::to_string(bytes);
+  for (const SourceFrame& frame : frames) {
+    if (site.line == 0 && (!is_accessor(frame) || &frame == &frames.back())) {
+      site.file = frame.file;
+      site.line = static_cast<int>(frame.line);
+    }
+    site.chain += (site.chain.empty() ? "" : " from ") + line_text(frame);
+    key += " " + line_text(frame) + ":" + std::to_string(frame.column);
+  }
+  // Without debug information every instruction is a site.
+  if (frames.empty()) key += " " + std::to_string(offset);
+  if (frames.empty()) site.file = site.chain = "unknown line";
+  const auto [it, is_new] = by_chain_.try_emplace(key, static_cast<std::uint32_t>(sites_.size()));
+  if (is_new) sites_.push_back(site);
+  auto& known = by_offset_[space == Space::Shared];
+  if (offset >= known.size()) known.resize(offset + 1);
+  known[offset] = it->second;
+  return it->second;
+}
+
+}  // namespace lamella::simt
