@@ -41,18 +41,21 @@ void avg_pool2d_bwd(Ctx ctx, const Pool2dShape& shape, const void* dy, void* dx,
   require_f32("avg_pool2d_bwd", shape.dtype);
   const auto* grad_out = static_cast<const float*>(dy);
   auto* grad_in = static_cast<float*>(dx);
-  for_input_pixels(ctx, shape, [&](std::int64_t n, std::int64_t h, std::int64_t w) {
-    const Covering covering = windows_over(shape, h, w);
-    float* to = grad_in + ((n * shape.H + h) * shape.W + w) * shape.x_pitch;
-    for_vectors(shape.C, [&](std::int64_t c, auto lanes) {
-      Vec sum = write == Write::Add ? lanes.load(to + c) : Vec{};
-      for (std::int64_t p = covering.p.begin; p < covering.p.end; ++p)
-        for (std::int64_t q = covering.q.begin; q < covering.q.end; ++q)
-          sum += lanes.load(grad_out + ((n * shape.P + p) * shape.Q + q) * shape.y_pitch + c) *
-                 share_of_window(shape, p, q);
-      lanes.store(to + c, sum);
-    });
-  });
+  const auto pixel = [&](std::int64_t at, std::int64_t n, std::int64_t, std::int64_t, Covering rows,
+                         Covering columns) {
+    float* to = grad_in + at * shape.x_pitch;
+    if (write == Write::Set)
+      for_vectors(shape.C, [&](std::int64_t c, auto lanes) { lanes.store(to + c, Vec{}); });
+    for (std::int64_t p = rows.begin; p < rows.end; ++p)
+      for (std::int64_t q = columns.begin; q < columns.end; ++q) {
+        const float* from = grad_out + ((n * shape.P + p) * shape.Q + q) * shape.y_pitch;
+        const float share = share_of_window(shape, p, q);
+        for_vectors(shape.C, [&](std::int64_t c, auto lanes) {
+          lanes.store(to + c, lanes.load(to + c) + lanes.load(from + c) * share);
+        });
+      }
+  };
+  for_input_pixels(ctx, shape, pixel);
 }
 
 void global_avg_pool_fwd(Ctx ctx, const GlobalPoolShape& shape, const void* x, void* y) {

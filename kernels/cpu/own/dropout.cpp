@@ -26,6 +26,23 @@ Wide multiply_low_words(Wide a, Wide b) {
 #endif
 }
 
+// a[0], b[0], a[1], b[1], ... to words.
+void store_in_turn(Wide a, Wide b, std::uint32_t* words) {
+  typedef std::uint64_t WideWords __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+#if defined(__AVX512F__)
+  const Wide first = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  const Wide second = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#elif defined(__AVX2__)
+  const Wide first = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Wide second = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#else
+  const Wide first = __builtin_shufflevector(a, b, 0, 2);
+  const Wide second = __builtin_shufflevector(a, b, 1, 3);
+#endif
+  *reinterpret_cast<WideWords*>(words) = first;
+  *reinterpret_cast<WideWords*>(words + 2 * kGroups) = second;
+}
+
 // The words of counters first, first + 1, ..., first + kGroups - 1, four each, in order.
 void philox_words(std::uint64_t first, const DropoutKey& key, std::uint32_t* words) {
   Wide counter{};
@@ -43,12 +60,8 @@ void philox_words(std::uint64_t first, const DropoutKey& key, std::uint32_t* wor
     k0 += 0x9E3779B9U;
     k1 += 0xBB67AE85U;
   }
-  for (int i = 0; i < kGroups; ++i) {
-    words[4 * i] = static_cast<std::uint32_t>(c0[i]);
-    words[4 * i + 1] = static_cast<std::uint32_t>(c1[i]);
-    words[4 * i + 2] = static_cast<std::uint32_t>(c2[i]);
-    words[4 * i + 3] = static_cast<std::uint32_t>(c3[i]);
-  }
+  const Wide low = Wide{} + 0xFFFFFFFFU;
+  store_in_turn((c0 & low) | (c1 << 32), (c2 & low) | (c3 << 32), words);
 }
 
 // Elements first .. first + count of the logical tensor, at x and y.
@@ -56,6 +69,8 @@ template <Write kWrite>
 void drop_run(const DropoutKey& key, std::int64_t first, std::int64_t count, const float* x,
               float* y) {
   constexpr std::int64_t kRun = 512;
+  const std::uint32_t keep_below = key.keep_below;
+  const float scale = key.scale;  // copies: y might alias key
   std::uint32_t words[kRun + 2 * kWords];
   for (std::int64_t done = 0; done < count; done += kRun) {
     const std::int64_t n = smaller(kRun, count - done);
@@ -64,7 +79,7 @@ void drop_run(const DropoutKey& key, std::int64_t first, std::int64_t count, con
     for (std::int64_t w = 0; w < skip + n; w += kWords)
       philox_words(group + static_cast<std::uint64_t>(w / 4), key, words + w);
     for (std::int64_t i = 0; i < n; ++i) {
-      const float kept = words[skip + i] < key.keep_below ? x[done + i] * key.scale : 0.0F;
+      const float kept = words[skip + i] < keep_below ? x[done + i] * scale : 0.0F;
       y[done + i] = kWrite == Write::Add ? y[done + i] + kept : kept;
     }
   }
