@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdint>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -95,9 +94,8 @@ Fibre::~Fibre() {
   if (stack_ != nullptr) munmap(stack_ - page_bytes(), page_bytes() + kStackBytes);
 }
 
-bool Fibre::contains(const void* address) const {
-  return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(stack_) <
-         kStackBytes;
+Fibre::Stack Fibre::stack() const {
+  return {reinterpret_cast<std::uintptr_t>(stack_), stack_ == nullptr ? 0 : kStackBytes};
 }
 
 void Fibre::restart() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #if !defined(__x86_64__)
 #include <ucontext.h>
@@ -30,7 +31,12 @@ class Fibre {
   // Leaves `from`, which is running, for `to`; returns when something switches back to `from`.
   static void switch_to(Fibre& from, Fibre& to);
 
-  bool contains(const void* address) const;
+  // Its own stack, lowest byte first; empty for a host stack.
+  struct Stack {
+    std::uintptr_t begin;
+    std::size_t bytes;
+  };
+  Stack stack() const;
 
  private:
   static void start(void* self);

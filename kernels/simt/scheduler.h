@@ -38,7 +38,7 @@ class Scheduler {
 
   bool running() const { return shape_ != nullptr; }
   SharedArena& shared() { return shared_; }
-  bool on_own_stack(const void* address) const { return current_->fibre->contains(address); }
+  Fibre::Stack stack_of_thread() const { return current_->fibre->stack(); }
   // "kernel NAME, block (x,y,z), order seed N".
   std::string where() const;
   // "thread 5 (x,y,z)".

@@ -7,13 +7,14 @@ namespace {
 
 using lamella::simt::Access;
 using lamella::simt::AccessKind;
-using lamella::simt::Watcher;
+using lamella::simt::own_stack;
 using lamella::simt::watching;
 
 inline void note(const void* address, unsigned bytes, AccessKind kind, void* return_address) {
-  if (!watching) return;
-  Watcher::instance().access({static_cast<const char*>(address), bytes, kind,
-                              reinterpret_cast<std::uintptr_t>(return_address)});
+  const bool mine = reinterpret_cast<std::uintptr_t>(address) - own_stack.begin < own_stack.bytes;
+  if (mine || watching == nullptr) return;
+  watching->access({static_cast<const char*>(address), bytes, kind,
+                    reinterpret_cast<std::uintptr_t>(return_address)});
 }
 
 // A struct copied as a whole: pieces as wide as its address and size allow.
@@ -66,9 +67,8 @@ void __tsan_write_range(void* address, std::size_t bytes) {
 }
 
 void __sanitizer_cov_trace_pc() {
-  if (!watching) return;
-  Watcher::instance().enter_block_of_code(
-      reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
+  if (watching == nullptr) return;
+  watching->enter_block_of_code(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
 }
 
 void __tsan_init() {}

@@ -69,7 +69,8 @@ const std::vector<Request>& RequestMerger::merge(LaneLog* lanes, unsigned count)
   for (unsigned lane = 0; lane < count; ++lane) {
     for (const LogEntry& entry : lanes[lane].entries_) {
       if (entry.site != LogEntry::kJump) continue;
-      std::uint32_t& end = loop_ends_[static_cast<std::uint32_t>(entry.address)];
+      if (entry.target() >= loop_ends_.size()) loop_ends_.resize(entry.target() + 1U);
+      std::uint32_t& end = loop_ends_[entry.target()];
       end = std::max(end, entry.block);
     }
   }
@@ -83,7 +84,7 @@ void RequestMerger::add_lane(LaneLog& log, unsigned lane) {
   for (LaneLog::Loop& loop : log.loops_) loop.end = loop_ends_[loop.head];
   for (const LogEntry& entry : log.entries_) {
     if (entry.site == LogEntry::kJump) {
-      jump(log, entry.block, static_cast<std::uint32_t>(entry.address));
+      jump(log, entry);
     } else {
       log.leave_loops(entry.block);
       add(entry, mix(log.loops_.empty() ? kOutside : log.loops_.back().key, entry.site), lane);
@@ -93,15 +94,16 @@ void RequestMerger::add_lane(LaneLog& log, unsigned lane) {
   if (log.entries_.capacity() > kKept) log.entries_.shrink_to_fit();
 }
 
-void RequestMerger::jump(LaneLog& log, std::uint32_t from, std::uint32_t to) {
-  log.leave_loops(from);
+void RequestMerger::jump(LaneLog& log, const LogEntry& entry) {
+  const std::uint32_t to = entry.target();
+  log.leave_loops(entry.block);
   while (!log.loops_.empty() && log.loops_.back().head > to) log.loops_.pop_back();
   log.leave_loops(to);
   if (log.loops_.empty() || log.loops_.back().head != to) {
     log.loops_.push_back({to, loop_ends_[to], 0, 0});
   }
   LaneLog::Loop& loop = log.loops_.back();
-  ++loop.count;
+  loop.count += entry.times();
   const std::size_t depth = log.loops_.size();
   const std::uint64_t outer = depth < 2 ? kOutside : log.loops_[depth - 2].key;
   loop.key = mix(mix(outer, loop.head), loop.count);

@@ -18,9 +18,12 @@ struct LogEntry {
   std::uint32_t site;
   // Of an access the block of code it is in, of a jump the one jumped from.
   std::uint32_t block;
-  // Of an access the address, of a jump the block jumped to.
+  // Of an access the address, of a jump the block jumped to and, from bit 32, how often in a row.
   std::uint64_t address;
   static constexpr std::uint32_t kJump = ~std::uint32_t{0};
+  static constexpr std::uint64_t kOnce = std::uint64_t{1} << 32U;
+  std::uint32_t target() const { return static_cast<std::uint32_t>(address); }
+  std::uint64_t times() const { return address / kOnce; }
 };
 
 // Lanes at one access. Addresses of lanes that take no part are undefined.
@@ -47,7 +50,7 @@ class LaneLog {
   void restart();
   // The lane enters the block of code at `block` (an offset in the library).
   void enter_block(std::uint32_t block) {
-    if (block <= block_) entries_.push_back({LogEntry::kJump, block_, block});
+    if (block <= block_) jump(block);
     block_ = block;
   }
   void access(std::uint32_t site, std::uint64_t address) {
@@ -56,6 +59,16 @@ class LaneLog {
 
  private:
   friend class RequestMerger;
+  void jump(std::uint32_t block) {
+    if (!entries_.empty()) {  // loops without accesses leave one entry
+      LogEntry& last = entries_.back();
+      if (last.site == LogEntry::kJump && last.block == block_ && last.target() == block) {
+        last.address += LogEntry::kOnce;
+        return;
+      }
+    }
+    entries_.push_back({LogEntry::kJump, block_, LogEntry::kOnce | block});
+  }
   void leave_loops(std::uint32_t block) {
     while (!loops_.empty() && (block < loops_.back().head || block > loops_.back().end)) {
       loops_.pop_back();
@@ -77,10 +90,10 @@ class RequestMerger {
 
  private:
   void add_lane(LaneLog& log, unsigned lane);
-  void jump(LaneLog& log, std::uint32_t from, std::uint32_t to);
+  void jump(LaneLog& log, const LogEntry& entry);
   void add(const LogEntry& entry, std::uint64_t key, unsigned lane);
 
-  std::unordered_map<std::uint32_t, std::uint32_t> loop_ends_;  // by head
+  std::vector<std::uint32_t> loop_ends_;  // by head
   std::vector<Request> requests_;
   std::unordered_map<std::uint64_t, std::uint32_t> index_;  // by key
   std::size_t cursor_ = 0;  // where the next access of this lane is expected

@@ -47,29 +47,29 @@ void observe_launch(const LaunchShape& shape, const KernelCall& call, std::uint6
   if (watcher().counting) watcher().begin_launch(shape, call, seed);
 }
 void observe_block(std::uint64_t block) {
-  if (watching) watcher().begin_block(block);
+  if (watching != nullptr) watching->begin_block(block);
 }
 void observe_shared(const SharedRange& variable) {
-  if (watching) watcher().place_shared(variable);
+  if (watching != nullptr) watching->place_shared(variable);
 }
 void observe_thread(unsigned thread) {
-  if (watching) watcher().run_thread(thread);
+  if (watching != nullptr) watching->run_thread(thread);
 }
 void observe_warp_rests(unsigned warp) {
-  if (watching) watcher().rest_warp(warp);
+  if (watching != nullptr) watching->rest_warp(warp);
 }
 void observe_block_barrier() {
-  if (watching) watcher().pass_block_barrier();
+  if (watching != nullptr) watching->pass_block_barrier();
 }
 void observe_warp_barrier(unsigned warp, unsigned lanes) {
-  if (watching) watcher().pass_warp_barrier(warp, lanes);
+  if (watching != nullptr) watching->pass_warp_barrier(warp, lanes);
 }
 void observe_launch_end() {
-  if (watching) watcher().end_launch();
+  if (watching != nullptr) watching->end_launch();
 }
 void observe_atomic(void* call_site, const void* address, unsigned bytes) {
-  if (!watching) return;
-  watcher().access({static_cast<const char*>(address), bytes, AccessKind::Atomic,
+  if (watching == nullptr) return;
+  watching->access({static_cast<const char*>(address), bytes, AccessKind::Atomic,
                     reinterpret_cast<std::uintptr_t>(call_site)});
 }
 

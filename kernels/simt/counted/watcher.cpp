@@ -17,7 +17,8 @@ bool in_range(const void* address, const void* begin, std::size_t bytes) {
 
 }  // namespace
 
-constinit thread_local bool watching = false;
+constinit thread_local Fibre::Stack own_stack{0, 0};
+constinit thread_local Watcher* watching = nullptr;
 
 Watcher& Watcher::instance() {
   // Never destroyed: tensors in static storage may be released after it would be.
@@ -45,7 +46,7 @@ void Watcher::begin_launch(const LaunchShape& shape, const KernelCall& call, std
   const std::size_t threads = std::size_t{shape.block.x} * shape.block.y * shape.block.z;
   lanes_.resize(threads);
   epochs_.resize(threads);
-  watching = true;
+  watching = this;
 }
 
 void Watcher::begin_block(std::uint64_t block) {
@@ -65,6 +66,7 @@ void Watcher::place_shared(const SharedRange& variable) {
 void Watcher::run_thread(unsigned thread) {
   thread_ = thread;
   lane_ = &lanes_[thread];
+  own_stack = scheduler_->stack_of_thread();
 }
 
 void Watcher::rest_warp(unsigned warp) {
@@ -91,7 +93,7 @@ void Watcher::pass_warp_barrier(unsigned warp, unsigned lanes) {
 }
 
 void Watcher::end_launch() {
-  watching = false;
+  watching = nullptr;
   const std::uint64_t blocks = std::uint64_t{shape_.grid.x} * shape_.grid.y * shape_.grid.z;
   ledger.end_launch(shape_.name, blocks * lanes_.size(), sites_);
   for (const SharedRange& variable : shared_variables_) {
@@ -182,10 +184,9 @@ void Watcher::check_order(ShadowPage& page, const Access& access, Space space, s
   }
 }
 
-// The thread's own stack, what the emulator lends it, and constants of the program.
+// What the emulator lends the thread, and constants of the program.
 bool Watcher::is_ignored(const Access& access) const {
-  return scheduler_->on_own_stack(access.address) ||
-         in_range(access.address, &place, sizeof(place)) ||
+  return in_range(access.address, &place, sizeof(place)) ||
          in_range(access.address, call_.arguments, call_.argument_bytes) ||
          (access.kind == AccessKind::Read && is_constant(access.address));
 }

@@ -16,8 +16,12 @@
 
 namespace lamella::simt {
 
-// Whether the running code is a kernel that is watched: the first question of every callback.
-extern constinit thread_local bool watching __attribute__((tls_model("initial-exec")));
+class Watcher;
+
+// What every callback asks first: is the address on the running thread's own stack (most are), and
+// is the running code a kernel that is watched? Null when not.
+extern constinit thread_local Fibre::Stack own_stack __attribute__((tls_model("initial-exec")));
+extern constinit thread_local Watcher* watching __attribute__((tls_model("initial-exec")));
 
 struct Access {
   const char* address;
