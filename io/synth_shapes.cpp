@@ -218,9 +218,9 @@ const std::vector<Shape>& shapes() {
                                       {"Enveloped", make_enveloped},
                                       {"Filament", make_filament},
                                       {"Bullet", make_bullet},
-                                      {"Brick", make_brick},
-                                      {"Geminate", make_geminate},
                                       {"Rod", make_rod},
+                                      {"Geminate", make_geminate},
+                                      {"Brick", make_brick},
                                       {"Cluster", make_cluster}};
   return all;
 }

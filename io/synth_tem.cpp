@@ -23,14 +23,14 @@ constexpr int kMaxCrops = 1 << 20;  // of one class
 // What the crops of one micrograph share. Drawn without a look at the class.
 struct Micrograph {
   double contrast, noise, grain, grain_period, stain, stain_period, gradient, gradient_angle;
-  double rim_width, softness, gamma, mean, std;
+  double rim, rim_width, softness, gamma, mean, std;
 };
 
 Micrograph draw_micrograph(Rng rng) {
   Micrograph m{};
   m.contrast = rng.uniform(0.85, 1.25);
-  m.noise = rng.uniform(0.08, 0.28);
-  m.grain = rng.uniform(0.08, 0.24);
+  m.noise = rng.uniform(0.06, 0.34);
+  m.grain = rng.uniform(0.06, 0.28);
   m.grain_period = rng.uniform(1.6, 3.2);
   m.stain = rng.uniform(0.08, 0.30);
   m.stain_period = rng.uniform(12.0, 28.0);
@@ -38,7 +38,8 @@ Micrograph draw_micrograph(Rng rng) {
   m.gradient_angle = rng.uniform(0.0, 2.0 * std::numbers::pi);
   m.rim_width = rng.uniform(1.8, 4.2);
   m.softness = rng.uniform(0.45, 0.95);
-  m.gamma = rng.uniform(0.6, 1.7);
+  m.gamma = rng.uniform(0.5, 2.0);
+  m.rim = rng.uniform(0.5, 1.5);
   m.mean = rng.uniform(0.38, 0.62);
   m.std = rng.uniform(0.09, 0.17);
   return m;
@@ -110,7 +111,7 @@ double stained(double distance, double relief, double filling, const Micrograph&
   const double edge = std::exp(-std::abs(distance) / 3.0);
   const double body = 1.0 - filling * (1.0 - edge) + 0.35 * relief;
   const double rim = std::exp(-std::max(distance, 0.0) / m.rim_width);
-  return inside * body - 1.1 * (1.0 - inside) * rim;
+  return inside * body - m.rim * (1.0 - inside) * rim;
 }
 
 class Crop {

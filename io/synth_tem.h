@@ -22,7 +22,7 @@ struct SynthTemOptions {
   int classes = 6;         // the first so many of synth_tem_classes(), >= 2
   int per_class = 200;     // crops, >= 1
   int size = 64;           // pixels of a side, 32 to 1024
-  int per_micrograph = 8;  // crops of one class that share stain, noise and illumination, >= 1
+  int per_micrograph = 4;  // crops of one class that share stain, noise and illumination, >= 1
   std::uint64_t seed = 0;
   SynthFormat format = SynthFormat::Tiff;
 };

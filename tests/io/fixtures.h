@@ -15,7 +15,8 @@ namespace lamella::fixtures {
 Image pattern(std::int64_t height, std::int64_t width, std::int64_t channels, int bit_depth);
 
 struct PngVariant {
-  int color_type = 0;  // PNG_COLOR_TYPE_…: 0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGB + alpha
+  // 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGB and alpha
+  int color_type = 0;
   int bits = 8;
   bool interlaced = false;
 };
@@ -28,7 +29,7 @@ std::vector<std::uint8_t> make_jpeg(std::int64_t height, std::int64_t width, int
                                     bool progressive);
 
 struct TiffVariant {
-  int compression = 1;  // COMPRESSION_…: 1 none, 5 LZW, 8 deflate, 32773 PackBits
+  int compression = 1;  // 1 none, 5 LZW, 8 deflate, 32773 PackBits
   int channels = 1;
   int bits = 8;
   int extra_samples = 0;
