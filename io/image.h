@@ -34,8 +34,8 @@ struct ImageLimits {
 //   TIFF  8 and 16 bits, gray (also min-is-white, turned round) and RGB; further samples per pixel
 //         (alpha) are dropped; strips and tiles, contiguous and planar, both byte orders;
 //         uncompressed, LZW, deflate, PackBits. The first page.
-// Orientation tags and colour profiles are ignored. Throws Error naming the file and the reason;
-// memory is bounded by `limits` plus the file itself.
+// Orientation tags and colour profiles are ignored. Throws Error naming the file and the reason, in
+// damaged files also the row. Takes at most about twice limits.bytes and 64 MiB beside the file.
 Image read_image(const std::string& path, const ImageLimits& limits = {});
 
 // The same from memory; `name` is what errors call it.
