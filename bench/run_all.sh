@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Every measurement of the project, into bench/results/. Give it a quiet machine.
+#   bench/run_all.sh [BUILD]      BUILD: a release build, default build/release
+# PYTHON names a Python with torch, torchvision, numpy, pillow and safetensors; LAMELLA_TEST_DATA a
+# folder with tem_virus/. What cannot be measured says SKIP and why.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+build=$(realpath "${1:-build/release}")
+python=${PYTHON:-python3}
+threads=2
+export OMP_NUM_THREADS=$threads
+if [[ ! -x $build/bin/train_step ]]; then
+  echo "$build/bin/train_step is missing: cmake --preset release && cmake --build build/release" >&2
+  exit 1
+fi
+
+if [[ -x $build/bin/ops_bench ]]; then
+  "$build/bin/ops_bench" --device=cpu "--threads=$threads" --benchmark_min_time=0.2 \
+    --benchmark_out=bench/results/ops_cpu.json --benchmark_out_format=json
+else
+  echo "SKIP ops: Google Benchmark was not found when $build was configured"
+fi
+
+if ! "$python" -c 'import torch, numpy, safetensors, PIL' 2>/dev/null; then
+  echo "SKIP peers: $python has no torch, numpy, safetensors and pillow; set PYTHON"
+  exit 0
+fi
+status=0
+for model in tem_small cbr_small; do
+  "$python" bench/compare.py train-step --model "$model" --threads "$threads" \
+    --bin "$build/bin" || status=1
+  "$python" bench/compare.py cold-start --model "$model" --threads "$threads" \
+    --bin "$build/bin" || status=1
+done
+
+if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  twin=("$python" bench/peers/train_cbr.py --data "$LAMELLA_TEST_DATA/tem_virus"
+    --lamella "$build/bin/lamella" --threads "$threads")
+  "${twin[@]}" --work "$work/losses" --compare-losses 50 || status=1
+  "${twin[@]}" --work "$work/seeds" --seeds 0..4 || status=1
+  "$python" bench/peers/compare_accuracy.py bench/results/accuracy_cbr.json || status=1
+else
+  echo "SKIP accuracy: LAMELLA_TEST_DATA is not set"
+fi
+exit $status
