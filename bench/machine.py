@@ -1,4 +1,4 @@
-"""What a measurement must say about where it was made: machine, commit, build, versions, threads."""
+"""What a measurement says of where it was made: machine, commit, build, versions, threads."""
 
 import importlib.metadata
 import os
