@@ -39,7 +39,7 @@ make_bundle() { # ARCHS
   local build=$repo/build/gpu-bundle bundle=$repo/bundle
   cmake -S "$repo" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLAMELLA_CUDA=ON \
     -DLAMELLA_CUDA_ARCHS="$1" -DLAMELLA_ONEDNN=OFF \
-    -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON
+    -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON -DCMAKE_CXX_FLAGS="-ffile-prefix-map=$repo/="
   cmake --build "$build" --target op_tests lamella_cuda
   rm -rf "${bundle:?}"/{bin,lib,machine}
   mkdir -p "$bundle/bin" "$bundle/lib" "$bundle/machine"
@@ -106,7 +106,7 @@ pack() { tar -C "$results" -czf "$results/gpu_check-$stage.tar.gz" "$stage"; }
 # The sum of attribute $1 of the <testsuites> elements of all finished pieces.
 total() {
   cat "$out"/piece-*.xml 2>/dev/null |
-    sed -n 's/.*<testsuites .*[[:space:]]'"$1"'="\([0-9]*\)".*/\1/p' |
+    sed -n 's/.*<testsuites.*[[:space:]]'"$1"'="\([0-9]*\)".*/\1/p' |
     awk '{sum += $1} END {print sum + 0}'
 }
 
@@ -142,19 +142,21 @@ require_device() {
 }
 
 summarise() {
-  local finished=0 failed=0 status
+  local finished=0 failed=0 status tests
   for status in "$out"/piece-*.status; do
     [[ -e $status ]] || continue
     finished=$((finished + 1))
     [[ $(cat "$status") == 0 ]] || failed=$((failed + 1))
   done
-  echo "$stage on cuda: $(total tests) tests, $(total failures) failed; $finished of $op_pieces" \
+  tests=$(total tests)
+  echo "$stage on cuda: $tests tests, $(total failures) failed; $finished of $op_pieces" \
     "pieces finished, $failed of them failed" >"$out/summary.txt"
   pack
   cat "$out/summary.txt"
   echo "archive $results/gpu_check-$stage.tar.gz"
   [[ $failed == 0 ]] || return 1
   [[ $finished == "$op_pieces" ]] || return 75
+  ((tests > 0)) || fail 1 "all pieces finished, but no test was run"
 }
 
 run_stage() { # BUDGET
