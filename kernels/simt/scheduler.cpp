@@ -125,7 +125,10 @@ void Scheduler::run_thread(Thread& thread) {
   } catch (...) {
     error = std::current_exception();
   }
-  if (error != nullptr) abort_launch(error);
+  if (error != nullptr) {
+    set_error(std::move(error));
+    leave_launch();
+  }
   thread.state = State::Ended;
   ++ended_;
   end_lane(number_of(thread));
@@ -141,7 +144,7 @@ void Scheduler::enter(Thread& thread) {
 Scheduler::Thread* Scheduler::next_thread() {
   if (ready_.empty() && started_ < count_) return &threads_[order_[started_++]];
   if (ready_.empty() && at_barrier_ == count_) release_barrier();
-  if (ready_.empty()) abort_launch(deadlock());
+  if (ready_.empty()) leave_deadlock();
   Thread* next = ready_.back();
   ready_.pop_back();
   return next;
@@ -195,7 +198,7 @@ void Scheduler::release_barrier() {
   const SourceLine line = threads_[0].line;
   for (const Thread& thread : threads_) {
     if (thread.line.line != line.line || std::strcmp(thread.line.file, line.file) != 0) {
-      abort_launch(deadlock());
+      leave_deadlock();
     }
   }
   observe_block_barrier();
@@ -215,14 +218,18 @@ void Scheduler::rest_lane(unsigned thread) {
   if (warp.resting == warp.present) observe_warp_rests(thread / kWarp);
 }
 
-void Scheduler::abort_launch(std::exception_ptr error) {
-  error_ = std::move(error);
+void Scheduler::set_error(const std::string& sentence) {
+  set_error(std::make_exception_ptr(std::runtime_error(where() + ": " + sentence)));
+}
+
+void Scheduler::leave_launch() {
   Fibre::switch_to(*current_->fibre, host_);
   __builtin_unreachable();  // the fibre is restarted, never resumed
 }
 
-void Scheduler::abort_launch(const std::string& sentence) {
-  abort_launch(std::make_exception_ptr(std::runtime_error(where() + ": " + sentence)));
+void Scheduler::leave_deadlock() {
+  set_error("a barrier is not reached by all threads that must meet there: " + waiting_groups());
+  leave_launch();
 }
 
 void block_barrier(SourceLine line) {

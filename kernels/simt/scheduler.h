@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/simt/collectives.h"
@@ -32,9 +33,11 @@ class Scheduler {
   // ---------------------------------------------------------------
   void block_barrier(SourceLine line);
   std::uint64_t collective(const CollectiveCall& call, std::uint64_t value);
-  // Ends the launch with an error; does not return, and runs no destructors of the fibre.
-  [[noreturn]] void abort_launch(std::exception_ptr error);
-  [[noreturn]] void abort_launch(const std::string& sentence);
+  // An error ends the launch in two steps: set_error, then leave_launch, which does not return and
+  // runs no destructors of the fibre, so that its callers may hold nothing that has one.
+  void set_error(std::exception_ptr error) { error_ = std::move(error); }
+  void set_error(const std::string& sentence);  // what went wrong, after where()
+  [[noreturn]] void leave_launch();
 
   bool running() const { return shape_ != nullptr; }
   SharedArena& shared() { return shared_; }
@@ -75,7 +78,7 @@ class Scheduler {
   void end_lane(unsigned thread);
   bool complete(unsigned warp, const CollectiveCall& call) const;
   void release_collective(unsigned warp, const CollectiveCall& call);
-  std::string deadlock() const;
+  [[noreturn]] void leave_deadlock();
   std::string waiting_groups() const;
   unsigned number_of(const Thread& thread) const {
     return static_cast<unsigned>(&thread - threads_.data());

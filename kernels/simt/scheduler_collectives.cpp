@@ -70,13 +70,15 @@ std::uint64_t Scheduler::collective(const CollectiveCall& call, std::uint64_t va
   Thread& thread = *current_;
   const unsigned number = number_of(thread), lane = number % kWarp;
   if ((call.mask >> lane & 1U) == 0) {
-    abort_launch(thread_text() + " at " + at(call.line) +
-                 " calls a warp collective with a mask that does not hold its own lane " +
-                 std::to_string(lane));
+    set_error(thread_text() + " at " + at(call.line) +
+              " calls a warp collective with a mask that does not hold its own lane " +
+              std::to_string(lane));
+    leave_launch();
   }
   if (!is_group_width(call.width)) {
-    abort_launch("the shuffle at " + at(call.line) + " has width " + std::to_string(call.width) +
-                 "; it must be a power of two of at most 32");
+    set_error("the shuffle at " + at(call.line) + " has width " + std::to_string(call.width) +
+              "; it must be a power of two of at most 32");
+    leave_launch();
   }
   Warp& warp = warps_[number / kWarp];
   warp.waiting |= 1U << lane;

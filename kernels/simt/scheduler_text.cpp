@@ -68,8 +68,4 @@ std::string Scheduler::waiting_groups() const {
   return text;
 }
 
-std::string Scheduler::deadlock() const {
-  return "a barrier is not reached by all threads that must meet there: " + waiting_groups();
-}
-
 }  // namespace lamella::simt

@@ -104,13 +104,12 @@ std::string SharedArena::check_guards() {
 
 void* shared_variable(const SharedVariable& variable) {
   Scheduler& scheduler = Scheduler::mine();
-  std::exception_ptr error;
   try {
     return scheduler.shared().place(variable);
   } catch (...) {
-    error = std::current_exception();
+    scheduler.set_error(std::current_exception());
   }
-  scheduler.abort_launch(error);
+  scheduler.leave_launch();
 }
 
 void* dynamic_shared_memory() {

@@ -216,7 +216,7 @@ TEST_F(Behaviour, SanitizerEndsTheProgramAtAWriteBesideABuffer) {
   if (!sanitized()) GTEST_SKIP() << "needs the build under sanitizers (-DLAMELLA_SIMT=asan)";
   Buffer y(library(), 10);
   EXPECT_DEATH(error("write_at", 10, y.data()), "AddressSanitizer");
-  EXPECT_DEATH(error("write_shared_at", 8), "AddressSanitizer");
+  EXPECT_DEATH(error("write_dynamic_at", 8), "AddressSanitizer");
 }
 
 TEST_F(Behaviour, FreshMemoryIsPoison) {

@@ -88,11 +88,12 @@ void Watcher::refuse(const Access& access) {
   const std::uint32_t site =
       sites_.site(access.return_address, access.kind, Space::Global, access.bytes);
   report("host memory", access, site, "in");
-  scheduler_->abort_launch(thread_text(thread_) + " " + verb(access.kind) + " " +
-                           std::to_string(access.bytes) + " bytes of host memory at " +
-                           sites_[site].chain +
-                           "; kernels reach device memory, shared memory "
-                           "and constants only");
+  scheduler_->set_error(thread_text(thread_) + " " + verb(access.kind) + " " +
+                        std::to_string(access.bytes) + " bytes of host memory at " +
+                        sites_[site].chain +
+                        "; kernels reach device memory, shared memory "
+                        "and constants only");
+  scheduler_->leave_launch();
 }
 
 }  // namespace lamella::simt
