@@ -41,10 +41,10 @@ STEPS = 10
 CASES = {
     "tem_small_48x48": ("tem_small", 3, 48, 48, 1, 14, ("adam", 1e-5), 24),
     "tem_small_53x70": ("tem_small", 3, 53, 70, 1, 14, ("adam", 1e-5), 24),
-    "tem_small_256x256": ("tem_small", 2, 256, 256, 1, 14, ("adam", 1e-5), 4),
-    "cbr_tiny_33x47": ("cbr_tiny", 3, 33, 47, 3, 5, ("adam", 1e-4), 24),
+    "tem_small_256x256": ("tem_small", 2, 256, 256, 1, 14, ("adam", 1e-5), 2),
+    "cbr_tiny_33x47": ("cbr_tiny", 3, 33, 47, 3, 5, ("adam", 1e-5), 24),
     "cbr_tiny_64x40": ("cbr_tiny", 5, 64, 40, 1, 14, ("sgd", 1e-2), 24),
-    "cbr_small_33x47": ("cbr_small", 3, 33, 47, 3, 5, ("adam", 1e-4), 24),
+    "cbr_small_33x47": ("cbr_small", 3, 33, 47, 3, 5, ("adam", 1e-5), 24),
     "cbr_small_64x40": ("cbr_small", 5, 64, 40, 1, 14, ("sgd", 1e-2), 24),
 }
 
