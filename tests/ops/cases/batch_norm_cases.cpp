@@ -88,37 +88,109 @@ OpCase batch_norm_case(const CaseLine& line) {
   return made;
 }
 
-const OpFamily batch_norm_family{{"batch_norm_stats", "batch_norm_apply", "batch_norm_bwd_reduce",
-                                  "batch_norm_bwd_apply", "batch_norm_update"},
-                                 {
-                                     "pixels=2 C=1 eps=0.5",
-                                     "pixels=7 C=3",
-                                     "pixels=30 C=5 relu_out=1",
-                                     "pixels=30 C=5 relu_in=1",
-                                     "pixels=31 C=4 relu_in=1 relu_out=1 eps=0.001",
-                                     "pixels=64 C=8 eps=0.001 momentum=1",
-                                     "pixels=257 C=2",
-                                     "pixels=1031 C=1 relu_out=1",
-                                     "pixels=1500 C=3 momentum=50",
-                                     "pixels=40 C=33 relu_out=1",
-                                     "pixels=67 C=64 relu_in=1",
-                                     "pixels=130 C=130",
-                                     "pixels=5 C=300 relu_out=1",
-                                     "pixels=6000 C=9 relu_out=1",
-                                     "pixels=270001 C=1 relu_in=1",
-                                     "pixels=64 C=8 mean=1",
-                                     "pixels=4100 C=3 mean=1",
-                                     "pixels=33 C=3 x_pitch=7",
-                                     "pixels=33 C=3 y_pitch=6 relu_out=1",
-                                     "pixels=50 C=8 x_pitch=24 y_pitch=16 relu_in=1",
-                                     "pixels=81 C=16 x_pitch=32 y_pitch=48 relu_out=1",
-                                     "pixels=1 C=4 training=0",
-                                     "pixels=37 C=5 training=0 relu_out=1",
-                                     "pixels=37 C=5 training=0 relu_in=1",
-                                     "pixels=90 C=8 training=0 x_pitch=24 y_pitch=24 eps=0.001",
-                                     "pixels=700 C=17 training=0 relu_in=1 relu_out=1 x_pitch=20",
-                                 },
-                                 batch_norm_case};
+const OpFamily batch_norm_family{
+    {"batch_norm_stats", "batch_norm_apply", "batch_norm_bwd_reduce", "batch_norm_update"},
+    {
+        "pixels=2 C=1 eps=0.5",
+        "pixels=7 C=3",
+        "pixels=30 C=5 relu_out=1",
+        "pixels=30 C=5 relu_in=1",
+        "pixels=31 C=4 relu_in=1 relu_out=1 eps=0.001",
+        "pixels=64 C=8 eps=0.001 momentum=1",
+        "pixels=257 C=2",
+        "pixels=1031 C=1 relu_out=1",
+        "pixels=1500 C=3 momentum=50",
+        "pixels=40 C=33 relu_out=1",
+        "pixels=67 C=64 relu_in=1",
+        "pixels=130 C=130",
+        "pixels=5 C=300 relu_out=1",
+        "pixels=6000 C=9 relu_out=1",
+        "pixels=270001 C=1 relu_in=1",
+        "pixels=64 C=8 mean=1",
+        "pixels=4100 C=3 mean=1",
+        "pixels=33 C=3 x_pitch=7",
+        "pixels=33 C=3 y_pitch=6 relu_out=1",
+        "pixels=50 C=8 x_pitch=24 y_pitch=16 relu_in=1",
+        "pixels=50 C=8 x_pitch=15",
+        "pixels=50 C=8 y_pitch=15",
+        "pixels=50 C=8 x_pitch=12",
+        "pixels=50 C=8 y_pitch=12",
+        "pixels=81 C=16 x_pitch=32 y_pitch=48 relu_out=1",
+        "pixels=1 C=4 training=0",
+        "pixels=37 C=5 training=0 relu_out=1",
+        "pixels=37 C=5 training=0 relu_in=1",
+        "pixels=90 C=8 training=0 x_pitch=24 y_pitch=24 eps=0.001",
+        "pixels=700 C=17 training=0 relu_in=1 relu_out=1 x_pitch=20",
+    },
+    batch_norm_case};
+
+// The kernel alone, with dx at a pitch of its own: dx_pitch, and add=1 to add to it.
+enum { kApplyX, kApplyDy, kApplyGamma, kApplyBeta, kApplyMean, kApplyVar, kApplySums, kApplyDx };
+
+// dx into `dx`, and the sums that it needs into `sums`.
+void bwd_oracle(const BatchNormShape& s, const std::vector<Values>& in, Values& sums, Values& dx) {
+  ref::batch_norm_bwd(s, in[kApplyX].data(), in[kApplyDy].data(), in[kApplyMean].data(),
+                      in[kApplyVar].data(), in[kApplyGamma].data(), in[kApplyBeta].data(),
+                      sums.data(), s.C, dx.data());
+}
+
+std::vector<Operand> apply_operands(const CaseLine& line, const BatchNormShape& s, bool add) {
+  const auto wide = [&](const char* key) { return line.get(key, s.C) == s.C ? 0 : line.get(key); };
+  const Shape image{1, s.pixels, 1, s.C};
+  return {{"x", image, Fill::AwayFromZero, Role::Constant, wide("x_pitch")},
+          {"dy", image, Fill::Uniform, Role::Constant, wide("y_pitch")},
+          {"gamma", {s.C}, Fill::AwayFromZero, Role::Constant},
+          {"beta", {s.C}, Fill::Uniform, Role::Constant},
+          {"mean", {s.C}, Fill::Uniform, Role::Constant},
+          {"var", {s.C}, Fill::Positive, Role::Constant},
+          {"sums", {2 * s.C}, Fill::Uniform, Role::Constant},
+          {"dx", image, add ? Fill::Uniform : Fill::Poison, Role::State, wide("dx_pitch")}};
+}
+
+OpCase batch_norm_bwd_apply_case(const CaseLine& line) {
+  const BatchNormShape s = batch_norm_shape(line);
+  const bool add = line.get("add", 0) != 0;
+  OpCase made;
+  made.has_y = false;
+  made.work = 4 * static_cast<double>(s.pixels * s.C);
+  made.operands = apply_operands(line, s, add);
+  // The sums are an input: what the reduction leaves.
+  made.adjust = [s](std::vector<Values>& in) {
+    Values dx(in[kApplyX].size());
+    bwd_oracle(s, in, in[kApplySums], dx);
+    for (double& sum : in[kApplySums]) sum = static_cast<float>(sum);
+  };
+  made.apply = [s, add](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
+    BatchNormShape shape = s;
+    shape.x_pitch = in[kApplyX].pitch(), shape.y_pitch = in[kApplyDy].pitch();
+    ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape, in[kApplyX].data(),
+             in[kApplyDy].data(), in[kApplyMean].as<float>(), in[kApplyVar].as<float>(),
+             in[kApplyGamma].as<float>(), in[kApplyBeta].as<float>(), in[kApplySums].as<float>(),
+             in[kApplyDx].pitch(), in[kApplyDx].data(), add ? Write::Add : Write::Set);
+    return Tensor();
+  };
+  made.ref = [s, add](std::vector<Values>& in) {
+    Values dx(in[kApplyX].size()), sums(in[kApplySums].size());
+    bwd_oracle(s, in, sums, dx);
+    for (std::size_t i = 0; i < dx.size(); ++i) {
+      in[kApplyDx][i] = dx[i] + (add ? in[kApplyDx][i] : 0);
+    }
+    return Values();
+  };
+  return made;
+}
+
+const OpFamily batch_norm_bwd_apply_family{
+    {"batch_norm_bwd_apply"},
+    {
+        "pixels=31 C=5",
+        "pixels=31 C=5 dx_pitch=9",
+        "pixels=31 C=5 x_pitch=7 y_pitch=8 dx_pitch=11 add=1",
+        "pixels=40 C=8 x_pitch=24 dx_pitch=40 relu_in=1",
+        "pixels=40 C=8 y_pitch=24 dx_pitch=16 relu_out=1 training=0 add=1",
+        "pixels=40 C=8 dx_pitch=15",
+    },
+    batch_norm_bwd_apply_case};
 
 }  // namespace
 }  // namespace lamella::test

@@ -163,7 +163,8 @@ const OpFamily bias_bwd_family{
 const OpFamily relu_bwd_family{
     {"relu_bwd"},
     {"pixels=5 C=3 y_pitch=4 dy_pitch=5 x_pitch=7", "pixels=65 C=8 x_pitch=24",
-     "pixels=65 C=8 dy_pitch=24", "pixels=65 C=8 y_pitch=24",
+     "pixels=65 C=8 dy_pitch=24", "pixels=65 C=8 y_pitch=24", "pixels=9 C=8 dy_pitch=15",
+     "pixels=9 C=8 y_pitch=15", "pixels=9 C=8 x_pitch=15", "pixels=9 C=8 dy_pitch=12",
      "pixels=33 C=12 y_pitch=20 dy_pitch=28 x_pitch=36 add=1"},
     relu_bwd_case};
 

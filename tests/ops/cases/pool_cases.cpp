@@ -116,6 +116,10 @@ const std::vector<std::string> kWindows = {
     "N=1 H=8 W=7 C=5 R=3 S=3 stride=2x2 pad=1x1 y_pitch=7",
     "N=2 H=6 W=6 C=8 R=2 S=2 stride=2x2 x_pitch=24 y_pitch=40",
     "N=1 H=6 W=5 C=16 R=3 S=3 pad=1x1 x_pitch=32 y_pitch=17",
+    "N=1 H=4 W=5 C=8 R=2 S=2 stride=2x2 x_pitch=15",
+    "N=1 H=4 W=5 C=8 R=2 S=2 stride=2x2 y_pitch=15",
+    "N=1 H=4 W=5 C=8 R=2 S=2 stride=2x2 x_pitch=12",
+    "N=1 H=4 W=5 C=8 R=2 S=2 stride=2x2 y_pitch=12",
     "N=2 H=33 W=31 C=7 R=2 S=2 stride=2x2",
     "N=1 H=41 W=29 C=12 R=3 S=3 stride=2x2 pad=1x1",
     "N=1 H=4 W=4 C=301 R=2 S=2 stride=2x2",
@@ -149,6 +153,9 @@ const OpFamily global_avg_pool_family{{"global_avg_pool_fwd", "global_avg_pool_b
                                           "N=2 pixels=12 C=5 x_pitch=9",
                                           "N=2 pixels=12 C=5 y_pitch=8",
                                           "N=3 pixels=20 C=8 x_pitch=24 y_pitch=16",
+                                          "N=2 pixels=9 C=8 x_pitch=15",
+                                          "N=2 pixels=9 C=8 y_pitch=15",
+                                          "N=2 pixels=9 C=8 x_pitch=12",
                                       },
                                       global_avg_pool_case};
 
