@@ -105,7 +105,7 @@ pack() { tar -C "$results" -czf "$results/gpu_check-$stage.tar.gz" "$stage"; }
 
 # The sum of attribute $1 of the <testsuites> elements of all finished pieces.
 total() {
-  cat "$out"/piece-*.xml 2>/dev/null |
+  { cat "$out"/piece-*.xml 2>/dev/null || true; } |
     sed -n 's/.*<testsuites.*[[:space:]]'"$1"'="\([0-9]*\)".*/\1/p' |
     awk '{sum += $1} END {print sum + 0}'
 }
