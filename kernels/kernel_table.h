@@ -33,8 +33,7 @@ struct KernelContext {
 
   template <class T>
   T* scratch(std::int64_t count) const {
-    return static_cast<T*>(
-        workspace(workspace_owner, static_cast<std::size_t>(count) * sizeof(T)));
+    return static_cast<T*>(workspace(workspace_owner, static_cast<std::size_t>(count) * sizeof(T)));
   }
 };
 
@@ -83,8 +82,9 @@ struct KernelTable {
   // y from x with the given statistics (of the batch, or running ones).
   void (*batch_norm_apply)(Ctx, const BatchNormShape&, const void* x, const float* mean,
                            const float* var, const float* gamma, const float* beta, void* y);
-  // With g = relu_out && t <= 0 ? 0 : dy (t is recomputed from x) and zhat = (z-mean)/sqrt(var+eps):
-  // sums[0..C) = sum g, sums[C..2C) = sum g * zhat. They are dbeta and dgamma. dy has y_pitch.
+  // With g = relu_out && t <= 0 ? 0 : dy (t is recomputed from x) and zhat =
+  // (z-mean)/sqrt(var+eps): sums[0..C) = sum g, sums[C..2C) = sum g * zhat. They are dbeta and
+  // dgamma. dy has y_pitch.
   void (*batch_norm_bwd_reduce)(Ctx, const BatchNormShape&, const void* x, const void* dy,
                                 const float* mean, const float* var, const float* gamma,
                                 const float* beta, float* sums);

@@ -1,11 +1,11 @@
 // The options that say how images become tensors.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "io/augment.h"
 #include "io/preprocess.h"
+#include "tools/common.h"
 
 namespace lamella::tool {
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The worked example of docs/add_an_op.md: its code is that of the patch, the patch applies to a copy
-# of the tree and edits exactly seven files, and the new op passes its cases on cpu and simt.
+# The worked example of docs/add_an_op.md: its code is that of the patch, the patch applies to a
+# copy of the tree and edits exactly seven files, and the new op passes its cases on cpu and simt.
 # Usage: run.sh SOURCE_FOLDER [C++ COMPILER]. Builds in a temporary folder and removes it.
 set -euo pipefail
 source=$(cd "$1" && pwd)
@@ -51,7 +51,8 @@ cmake --build "$tree/build" --target lamella_simt op_tests -j "$(nproc)" > "$tre
   { tail -50 "$tree/log"; say_and_fail "the tree with the new op does not build"; }
 
 for device in cpu simt; do
-  "$tree/build/bin/op_tests" --device=$device --gtest_filter='leaky_relu_fwd.*' > "$tree/log" 2>&1 ||
+  "$tree/build/bin/op_tests" --device=$device --gtest_filter='leaky_relu_fwd.*' \
+    > "$tree/log" 2>&1 ||
     { cat "$tree/log"; say_and_fail "the new op fails on $device"; }
   passed=$(grep -c '^\[       OK \] leaky_relu_fwd' "$tree/log" || true)
   [ "$passed" -ge 10 ] || { cat "$tree/log"; say_and_fail "only $passed cases ran on $device"; }

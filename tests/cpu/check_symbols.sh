@@ -5,7 +5,8 @@
 level=$1
 shift
 [ $# -gt 0 ] || { echo "no objects given for $level"; exit 1; }
-weak=$(nm --defined-only "$@" | awk '$2 ~ /^[WVu]$/ {print $3}' | grep -v "N[VK]*7lamella3cpu2${level}" |
+weak=$(nm --defined-only "$@" | awk '$2 ~ /^[WVu]$/ {print $3}' |
+  grep -v "N[VK]*7lamella3cpu2${level}" |
   grep -v '^DW\.ref\.' | sort -u)
 if [ -n "$weak" ]; then
   echo "objects of $level define shared symbols:"
