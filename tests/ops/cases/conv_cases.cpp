@@ -1,3 +1,4 @@
+// Long function: the table of cases, which the check takes for one.
 // conv2d and linear. Extra key: bias=0 leaves the bias out. P and Q may be left out.
 #include "kernels/ref/conv.h"
 #include "kernels/ref/linear.h"
