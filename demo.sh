@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/stages.sh
+source tools/demo_commands.sh
 lamella=build/release/bin/lamella
-data=demo-run/data run=demo-run/run
 
 build() {
   cmake --preset release
@@ -19,14 +19,12 @@ stages_begin build/logs/demo 3000
 stage setup 900 tools/setup.sh
 stage build 900 build
 rm -rf demo-run
-stage synth 120 $lamella synth tem --out $data --classes 6 --per-class 200 --size 64 --seed 1
-# Crops of one micrograph stay together; a fifth of the micrographs is kept away from training.
-stage train 600 $lamella train --config recipes/demo_synth.toml --data $data --out $run \
-  --group-column micrograph --val-fraction 0.1 --test-fraction 0.2
-stage eval 60 $lamella eval $run --split test
+stage synth 60 demo_synth $lamella demo-run
+stage train 600 demo_train $lamella demo-run
+stage eval 60 demo_eval $lamella demo-run
 
 echo
 cat build/logs/demo/eval.log
 echo
-echo "report:  $run/report.html"
-echo "next:    $lamella predict $run $data"
+echo "report:  demo-run/run/report.html"
+echo "next:    $lamella predict demo-run/run demo-run/data"
