@@ -38,7 +38,9 @@ if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
   trap 'rm -rf "$work"' EXIT
   twin=("$python" bench/peers/train_cbr.py --data "$LAMELLA_TEST_DATA/tem_virus"
     --lamella "$build/bin/lamella" --threads "$threads")
-  "${twin[@]}" --work "$work/losses" --compare-losses 50 || status=1
+  # At the recipe's rate rounding alone, PyTorch's own two memory formats included, moves the losses
+  # apart by 1e-2 within 50 steps; at this one, that of the TEM net's authors, it does not.
+  "${twin[@]}" --work "$work/losses" --compare-losses 50 --lr 1e-5 || status=1
   "${twin[@]}" --work "$work/seeds" --seeds 0..4 || status=1
   "$python" bench/peers/compare_accuracy.py bench/results/accuracy_cbr.json || status=1
 else

@@ -11,7 +11,7 @@
 namespace lamella {
 namespace {
 
-constexpr ModelSpec kSpec{"cbr_tiny", 12, 10, 1, 3};
+const ModelSpec kSpec{"cbr_tiny", 12, 10, 1, 3};
 
 struct StepResult {
   std::vector<std::string> names;
