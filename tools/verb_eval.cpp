@@ -117,9 +117,9 @@ int run(EvalArguments args) {
   }
   const std::string source = args.weights.empty() ? args.run : args.weights;
   if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
-  if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
   const auto ctx = make_context(args.device);
   const OpenModel opened = open_model(*ctx, source);
+  if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
   Dataset dataset = choose(args);
   relabel(dataset, opened.card.labels);
   LoaderOptions options;
