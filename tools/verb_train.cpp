@@ -105,7 +105,7 @@ void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s)
       parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
 }
 
-void start_again(const TrainArguments&, Session& s, Trainer& trainer) {
+void start_again(Session& s, Trainer& trainer) {
   const RunInfo then = s.run.info();
   check_same_data(then, s.info);
   const NewestCheckpoint newest = read_newest_checkpoint(s.run.path());
@@ -218,7 +218,7 @@ int run(const TrainArguments& args, const CLI::App& parser) {
   if (args.resume.empty()) {
     start_fresh(args, parser, s);
   } else {
-    start_again(args, s, trainer);
+    start_again(s, trainer);
   }
   s.run.write_info(s.info);
   std::fprintf(stderr,
