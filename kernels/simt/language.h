@@ -28,6 +28,10 @@ constexpr int warpSize = 32;
 namespace lamella {
 // 16 bytes moved by one access, whatever type lies there.
 using Raw16 __attribute__((vector_size(16), may_alias)) = unsigned;
+
+inline void require_aligned16(const void* p) {
+  if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) simt::misaligned_access(p);
+}
 }  // namespace lamella
 
 template <class T>

@@ -24,4 +24,7 @@ struct SourceLine {
   int line;
 };
 
+// Ends the launch: the running thread asked for 16 bytes at an address that is no multiple of 16.
+[[noreturn]] void misaligned_access(const void* address);
+
 }  // namespace lamella::simt

@@ -232,6 +232,15 @@ void Scheduler::leave_deadlock() {
   leave_launch();
 }
 
+void misaligned_access(const void* address) {
+  Scheduler& scheduler = Scheduler::mine();
+  const auto rest = reinterpret_cast<std::uintptr_t>(address) % 16;
+  scheduler.set_error(scheduler.thread_text() + " makes a 16-byte access " + std::to_string(rest) +
+                      " bytes behind a multiple of 16; check the alignment first, or access "
+                      "single elements");
+  scheduler.leave_launch();
+}
+
 void block_barrier(SourceLine line) {
   Scheduler::mine().block_barrier(line);
 }

@@ -191,6 +191,13 @@ TEST_F(Behaviour, LaunchThatADeviceRefuses) {
   EXPECT_TRUE(mentions(text, {"too_many_threads", "1025x1x1", "1024"})) << text;
 }
 
+TEST_F(Behaviour, MisalignedWideAccessNamesTheThread) {
+  Buffer x(library(), 2049), y(library(), 2048);
+  x.write(ramp(2049));
+  const std::string text = error_of(library(), "copy16", 0, x.data() + 1, y.data());
+  EXPECT_TRUE(mentions(text, {"kernel copy16", "thread", "16-byte access 4 bytes behind"})) << text;
+}
+
 TEST_F(Behaviour, WritesBesideABufferAreFound) {
   if (sanitized()) GTEST_SKIP() << "AddressSanitizer ends the program at such a write";
   Buffer y(library(), 10);

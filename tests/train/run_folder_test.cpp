@@ -19,7 +19,9 @@ const char* const kHostile = "<script>alert('x')</script> & \"Co\"";
 RunInfo example_info() {
   RunInfo info;
   info.status = "running";
-  info.card = {{"cbr_tiny", 32, 32, 1, 2}, {kHostile, "plain"}, {{"preprocess.height", "32"}}};
+  info.card.spec = {"cbr_tiny", 32, 32, 1, 2};
+  info.card.labels = {kHostile, "plain"};
+  info.card.preprocessing["preprocess.height"] = "32";
   info.data = {kHostile, "0123", "by hand", 10, 4};
   info.best_epoch = 2;
   info.best_confusion = Confusion(2);

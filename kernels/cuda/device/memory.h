@@ -26,6 +26,7 @@ struct alignas(16) Vec16 {
 // One 16-byte access. p must be 16-byte aligned.
 template <class T>
 __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
+  require_aligned16(p);
   const Raw16 raw = *reinterpret_cast<const Raw16*>(p);
   Vec16<T> values;
   std::memcpy(&values, &raw, sizeof(raw));
@@ -34,6 +35,7 @@ __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
 
 template <class T>
 __device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& values) {
+  require_aligned16(p);
   Raw16 raw;
   std::memcpy(&raw, &values, sizeof(raw));
   *reinterpret_cast<Raw16*>(p) = raw;
