@@ -9,7 +9,7 @@
 # file at $STAGE_JUNIT counts by the tests in it, any other as one check.
 
 stages_begin() {
-  stage_logs=$1 stages_total=$2
+  stage_logs=$PWD/$1 stages_total=$2  # absolute: ctest runs elsewhere
   stage_child=
   passed=0 failed=0 skipped=0
   table=()
