@@ -1,8 +1,9 @@
 #include "tests/ops/run_case.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <limits>
 
 #include "engine/errors.h"
@@ -251,11 +252,12 @@ std::string check_outcome(const OpCase& test_case, const Outcome& outcome,
 
 // Bit for bit, NaN payloads apart: widening floats to double loses nothing.
 bool same_bits(const std::vector<Values>& a, const std::vector<Values>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i].size() != b[i].size()) return false;
-    if (std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(double)) != 0) return false;
-  }
-  return a.size() == b.size();
+  const auto same_bit = [](double x, double y) {
+    return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y);
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Values& x, const Values& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_bit);
+  });
 }
 
 bool same_outcome(const Outcome& a, const Outcome& b) {
