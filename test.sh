@@ -50,7 +50,7 @@ nvcc_build() {
 export -f build tests clang_build nvcc_build
 
 # Budgets, in seconds, for two cores and a fresh clone.
-declare -A total=([fast]=1500 [full]=3500 [long]=14000)
+declare -A total=([fast]=1500 [full]=4500 [long]=14000)
 stages_begin "build/logs/test-$tier" "${total[$tier]}"
 stage setup 900 tools/setup.sh test || { stages_end || exit 1; }
 stage format 30 tools/checks/format.sh || true
@@ -58,15 +58,15 @@ stage arrow 10 tools/checks/arrow.sh || true
 stage limits 10 tools/checks/limits.sh || true
 stage readme 10 tools/checks/readme.sh || true
 stage checks 30 tools/checks/self_test.sh || true
-stage release 900 build build/release release || { stages_end || exit 1; }
+stage release 1200 build build/release release || { stages_end || exit 1; }
 if [[ $tier == fast ]]; then
   stage release-tests 150 tests build/release -L fast || true
 else
   stage release-tests 900 tests build/release || true
   stage clang 600 clang_build || true
-  stage no-onednn 600 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
+  stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
-  stage asan 900 build build/asan asan || true
+  stage asan 1800 build build/asan asan || true
   stage asan-tests 600 tests build/asan -L fast || true
   stage nvcc 600 nvcc_build || true
 fi
