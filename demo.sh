@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh checkout to a trained network: installs what is missing, builds, makes synthetic
-# TEM-like crops, trains on them, evaluates on crops it has not seen, and writes a report. Under
-# five minutes on two cores after the installs. Everything lands in build/release and demo-run,
-# which is made anew.
+# TEM-like crops, trains on them, evaluates on crops it has not seen, and writes a report.
+# Everything lands in build/release and demo-run, which is made anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/stages.sh
