@@ -69,9 +69,9 @@ Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
   const std::size_t pooled = bytes < kSmall ? kSmallSegment : round_up(bytes, kLargeGranule);
   const std::size_t segment = cache_ ? pooled : bytes;
   const auto over_cap = [&] { return cap_ != 0 && stats_.held + segment > cap_; };
-  // Cached memory may exceed what was ever in use at once by an eighth, no more.
+  // Cached memory may exceed what was ever in use at once by a sixteenth, no more.
   const std::size_t in_use = std::max(stats_.peak, stats_.live + bytes);
-  if (stats_.held + segment > in_use + in_use / 8 || over_cap()) release_cached_locked();
+  if (stats_.held + segment > in_use + in_use / 16 || over_cap()) release_cached_locked();
   char* data = over_cap() ? nullptr : static_cast<char*>(backend_.allocate(segment));
   if (data == nullptr && !over_cap()) {
     release_cached_locked();

@@ -38,6 +38,22 @@ class GradBuffer {
   Tensor value_;
 };
 
+// An input whose values a closure needs in backward: its memory is kept, unless its op can make
+// the values again (Tensor::set_remake); then only what that takes is kept.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& x) : remake_(x.remake_) {
+    if (remake_ == nullptr) kept_ = x.detach();
+  }
+  // Dense or a slice, as x was; dense where it is made again. Undefined when nothing was saved.
+  Tensor values(Context& ctx) const { return remake_ ? (*remake_)(ctx) : kept_; }
+
+ private:
+  Tensor kept_;
+  std::shared_ptr<const Remake> remake_;
+};
+
 class Tape {
  public:
   using Backward = std::function<void(const GradSlot& dy)>;

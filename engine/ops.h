@@ -34,6 +34,9 @@ struct BatchNormOptions {
   float momentum = 0.1F;  // running <- running + momentum * (batch - running)
   bool relu_in = false;   // normalise max(x, 0)
   bool relu_out = false;  // return max(y, 0)
+  // y is made again from x where a convolution or product needs it in backward, instead of being
+  // kept until then: y's memory for one more pass over x. The bits are the same.
+  bool remake = false;
 };
 // Statistics of the batch when ctx.training (the running ones are updated, with the unbiased
 // variance), else the running ones. x [.., C] -> y of the same shape.

@@ -58,7 +58,7 @@ Tensor conv2d(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias
 
   if (y.requires_grad()) {
     ctx.tape.record("conv2d", y.grad_ref(),
-                    [&ctx, shape, x_value = w.requires_grad() ? x.detach() : Tensor(),
+                    [&ctx, shape, x_saved = w.requires_grad() ? Saved(x) : Saved(),
                      w_value = x.requires_grad() ? w.detach() : Tensor(), dx_ref = x.grad_ref(),
                      dw_ref = w.grad_ref(), db_ref = bias.grad_ref()](const GradSlot& dy) mutable {
                       shape.y_pitch = dy.pitch;
@@ -66,11 +66,13 @@ Tensor conv2d(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias
                         bias_backward(ctx, shape.N * shape.P * shape.Q, dy, db_ref, shape.dtype);
                       }
                       if (dw_ref) {
+                        const Tensor x_value = x_saved.values(ctx);
                         const GradSlot dw = detail::gradient_of(ctx, dw_ref);
+                        shape.x_pitch = x_value.pitch();
                         ctx.call("conv2d_bwd_weight", &KernelTable::conv2d_bwd_weight, shape,
                                  x_value.data(), dy.data, dw.data, dw.write);
                       }
-                      x_value = Tensor();  // not needed while dx is made
+                      x_saved = Saved();  // not needed while dx is made
                       if (dx_ref) {
                         const GradSlot dx = detail::gradient_of(ctx, dx_ref);
                         shape.x_pitch = dx.pitch;
@@ -100,13 +102,15 @@ Tensor linear(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias
 
   if (y.requires_grad()) {
     ctx.tape.record("linear", y.grad_ref(),
-                    [&ctx, shape, x_value = w.requires_grad() ? x.detach() : Tensor(),
+                    [&ctx, shape, x_saved = w.requires_grad() ? Saved(x) : Saved(),
                      w_value = x.requires_grad() ? w.detach() : Tensor(), dx_ref = x.grad_ref(),
                      dw_ref = w.grad_ref(), db_ref = bias.grad_ref()](const GradSlot& dy) mutable {
                       shape.y_pitch = dy.pitch;
                       if (db_ref) bias_backward(ctx, shape.N, dy, db_ref, shape.dtype);
                       if (dw_ref) {
+                        const Tensor x_value = x_saved.values(ctx);
                         const GradSlot dw = detail::gradient_of(ctx, dw_ref);
+                        shape.x_pitch = x_value.pitch();
                         ctx.call("linear_bwd_weight", &KernelTable::linear_bwd_weight, shape,
                                  x_value.data(), dy.data, dw.data, dw.write);
                       }

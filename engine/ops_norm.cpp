@@ -34,6 +34,13 @@ Statistics statistics(Context& ctx, const BatchNormShape& shape, const Tensor& x
   return batch;
 }
 
+void apply(Context& ctx, const BatchNormShape& shape, const Tensor& x, const Statistics& stats,
+           const BatchNormTensors& bn, const Tensor& y) {
+  ctx.call("batch_norm_apply", &KernelTable::batch_norm_apply, shape, x.data(),
+           stats.mean.as<const float>(), stats.var.as<const float>(), bn.gamma.as<const float>(),
+           bn.beta.as<const float>(), y.data());
+}
+
 // dgamma or dbeta is one half of the sums.
 void copy_sum(Context& ctx, const Tensor& sum, const GradRef& ref) {
   const GradSlot to = detail::gradient_of(ctx, ref);
@@ -46,16 +53,21 @@ void copy_sum(Context& ctx, const Tensor& sum, const GradRef& ref) {
 Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
                   const BatchNormOptions& options, Tensor out) {
   check(x, bn, options, ctx.training);
-  const Tensor y =
+  Tensor y =
       detail::output(ctx, "batch_norm", out, x.shape(), x.dtype(), {&x, &bn.gamma, &bn.beta});
   BatchNormShape shape{x.pixels(),      x.channels(),     x.pitch(),    y.pitch(), options.eps,
                        options.relu_in, options.relu_out, ctx.training, x.dtype()};
   const Statistics stats = statistics(ctx, shape, x, bn, options.momentum);
-  ctx.call("batch_norm_apply", &KernelTable::batch_norm_apply, shape, x.data(),
-           stats.mean.as<const float>(), stats.var.as<const float>(), bn.gamma.as<const float>(),
-           bn.beta.as<const float>(), y.data());
+  apply(ctx, shape, x, stats, bn, y);
 
   if (y.requires_grad()) {
+    if (options.remake && !out.defined()) {
+      y.set_remake([shape, stats, x = x.detach(), bn, size = y.shape()](Context& context) {
+        const Tensor again = context.empty(size, shape.dtype);
+        apply(context, shape, x, stats, bn, again);
+        return again;
+      });
+    }
     ctx.tape.record(
         "batch_norm", y.grad_ref(),
         [&ctx, shape, stats, x_value = x.detach(), gamma = bn.gamma.detach(),

@@ -41,6 +41,7 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   };
   Tensor part = *this;
   part.offset_ += begin;
+  part.remake_ = nullptr;  // it makes the whole tensor
   part.shape_ = with_channels(shape_);
   part.grad_.first_channel += begin;
   part.grad_.shape = part.shape_;
@@ -60,6 +61,7 @@ Tensor Tensor::reshape(const Shape& shape) const {
   view.shape_ = shape;
   view.pitch_ = shape.channels();
   view.grad_.shape = shape;
+  view.remake_ = nullptr;  // it makes the former shape
   return view;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "engine/shape.h"
@@ -39,6 +40,10 @@ struct GradRef {
   explicit operator bool() const { return buffer != nullptr; }
 };
 
+class Tensor;
+// Makes a tensor's values a second time, from what its op keeps anyway.
+using Remake = std::function<Tensor(Context&)>;
+
 class Tensor {
  public:
   Tensor() = default;  // undefined: stands for "absent" where an argument is optional
@@ -74,15 +79,20 @@ class Tensor {
   // Forgets the gradient: the next backward sets it instead of adding.
   void zero_grad();
 
+  // Lets a backward that needs these values make them again instead of keeping them (see Saved).
+  void set_remake(Remake remake) { remake_ = std::make_shared<const Remake>(std::move(remake)); }
+
  private:
   friend class Context;
   friend class GradBuffer;
+  friend class Saved;
   std::shared_ptr<Storage> storage_;
   std::int64_t offset_ = 0;  // elements
   Shape shape_;
   std::int64_t pitch_ = 0;
   DType dtype_ = DType::F32;
   GradRef grad_;
+  std::shared_ptr<const Remake> remake_;  // null: the values cannot be made again
 };
 
 }  // namespace lamella

@@ -17,6 +17,7 @@ BatchNormOptions keras_batch_norm() {
   options.eps = 1e-3F;
   options.momentum = 0.01F;  // Keras writes it 0.99
   options.relu_in = true;
+  options.remake = true;  // of all the memory of a training step, a quarter
   return options;
 }
 

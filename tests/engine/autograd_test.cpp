@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/ops.h"
+#include "engine/rng.h"
 
 namespace lamella {
 namespace {
@@ -151,6 +152,70 @@ TEST_F(Autograd, BackwardFreesMemoryAsItProceeds) {
   // 20 values and as many gradients would be 40 MiB; each step drops a value and a gradient.
   EXPECT_LE(ctx.allocator().stats().peak, before + (std::size_t{4} << 20U));
   EXPECT_LE(ctx.allocator().stats().live, std::size_t{6} << 20U);
+}
+
+// Gradients of a convolution behind a batch norm, and the memory held between the passes.
+struct RemakeRun {
+  Floats dx, dw, dgamma;
+  std::size_t live;
+};
+
+RemakeRun run_with(Context& ctx, bool remake, bool into_slice) {
+  constexpr std::int64_t kSide = 64, kIn = 8, kOut = 4;
+  const Shape size{1, kSide, kSide, kIn};
+  const auto random = [&](const Shape& shape, std::uint32_t stream) {
+    Floats values(static_cast<std::size_t>(shape.count()));
+    glorot_uniform(values, 3, 3, Rng(7, RngStream::Test, stream));
+    return ctx.from_host(values, shape).require_grad();
+  };
+  const Tensor x = random(size, 1), gamma = random({kIn}, 2), w = random({kOut, 1, 1, kIn}, 3);
+  const Tensor zero = ctx.zeros({kIn});
+  BatchNormOptions options;
+  options.relu_in = options.relu_out = true;
+  options.remake = remake;
+  Tensor y;
+  {
+    Tensor slice;
+    if (into_slice) slice = ctx.empty_with_grad({1, kSide, kSide, 2 * kIn}).slice(kIn, 2 * kIn);
+    const BatchNormTensors bn{gamma, zero, ctx.zeros({kIn}), ctx.zeros({kIn})};
+    y = conv2d(ctx, batch_norm(ctx, x, bn, options, slice), w);
+  }
+  RemakeRun run;
+  run.live = ctx.allocator().stats().live;
+  ctx.tape.backward(ctx, y, random(y.shape(), 4));
+  run.dx = ctx.to_host(x.grad()), run.dw = ctx.to_host(w.grad());
+  run.dgamma = ctx.to_host(gamma.grad());
+  return run;
+}
+
+TEST_F(Autograd, ValuesMadeAgainGiveTheSameBitsAndAreNotKept) {
+  ctx.training = true;
+  run_with(ctx, false, false);  // the workspace is there from now on
+  const RemakeRun kept = run_with(ctx, false, false), remade = run_with(ctx, true, false);
+  EXPECT_EQ(remade.dx, kept.dx);
+  EXPECT_EQ(remade.dw, kept.dw);
+  EXPECT_EQ(remade.dgamma, kept.dgamma);
+  constexpr std::size_t kOutput = std::size_t{64 * 64 * 8} * sizeof(float), kVectors = 1024;
+  EXPECT_LE(remade.live + kOutput, kept.live + kVectors);
+}
+
+TEST_F(Autograd, AnOutputGivenByTheCallerIsKeptThoughItCouldBeMadeAgain) {
+  ctx.training = true;
+  run_with(ctx, false, true);
+  const RemakeRun kept = run_with(ctx, false, true), asked = run_with(ctx, true, true);
+  EXPECT_EQ(asked.dw, kept.dw);
+  EXPECT_EQ(asked.live, kept.live);
+}
+
+TEST_F(Autograd, PartsOfATensorThatCanBeMadeAgainKeepTheirValues) {
+  Tensor x = leaf({1, 2, 3, 4}, {1, 4});
+  x.set_remake([](Context&) -> Tensor { throw Error("a part was made from the whole"); });
+  const Tensor w = leaf({5, 6}, {1, 2}), flat = leaf({1, 2, 3, 4}, {1, 4});
+  backward(linear(ctx, x.slice(1, 3), w), {1});
+  EXPECT_EQ(gradient(w), (Floats{2, 3}));
+  backward(linear(ctx, x.reshape({2, 2}), w), {1, 10});
+  EXPECT_EQ(gradient(w), (Floats{2 + 31, 3 + 42}));
+  EXPECT_THROW(backward(linear(ctx, x, flat), {1}), Error);
 }
 
 TEST_F(Autograd, AFailingOpLeavesNoHalfRunTape) {
