@@ -27,11 +27,11 @@ std::string mib(std::size_t bytes) {
 }  // namespace
 
 Allocator::Allocator(const Backend& backend, std::size_t cap, bool cache)
-    : backend_(backend), cap_(cap), cache_(cache) {}
+    : backend_(backend), cap_(cap), cache_(cache), pages_(backend, cache) {}
 
 Allocator::~Allocator() {
   for (const auto& [address, block] : blocks_) {
-    if (block.segment_start) backend_.release(address, block.segment_bytes);
+    if (block.segment_start) pages_.give(address, block.segment_bytes);
   }
 }
 
@@ -68,23 +68,27 @@ void* Allocator::take(Blocks::iterator it, std::size_t bytes) {
 Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
   const std::size_t pooled = bytes < kSmall ? kSmallSegment : round_up(bytes, kLargeGranule);
   const std::size_t segment = cache_ ? pooled : bytes;
-  const auto over_cap = [&] { return cap_ != 0 && stats_.held + segment > cap_; };
-  // Cached memory may exceed what was ever in use at once by a sixteenth, no more.
+  const auto held_then = [&] { return segment_bytes_ + std::max(segment, pages_.free_bytes()); };
+  const auto over_cap = [&] { return cap_ != 0 && held_then() > cap_; };
+  // Memory kept may exceed what was ever in use at once by a sixteenth, no more.
   const std::size_t in_use = std::max(stats_.peak, stats_.live + bytes);
-  if (stats_.held + segment > in_use + in_use / 16 || over_cap()) release_cached_locked();
-  char* data = over_cap() ? nullptr : static_cast<char*>(backend_.allocate(segment));
+  if (held_then() > in_use + in_use / 16 || over_cap()) give_back_free_segments();
+  if (over_cap()) pages_.release_free();
+  char* data = over_cap() ? nullptr : static_cast<char*>(pages_.take(segment));
   if (data == nullptr && !over_cap()) {
-    release_cached_locked();
-    data = static_cast<char*>(backend_.allocate(segment));
+    give_back_free_segments();
+    pages_.release_free();
+    data = static_cast<char*>(pages_.take(segment));
   }
+  update_held();
   if (data == nullptr) {
     fail("out of memory on ", backend_.name, ": asked for ", mib(bytes), ", held ",
          mib(stats_.held), " of which ", mib(stats_.held - stats_.live), " free",
          cap_ != 0 ? text(", cap ", mib(cap_)) : std::string(),
          "; use a smaller batch or image size, or raise the memory cap");
   }
-  stats_.held += segment;
-  stats_.held_peak = std::max(stats_.held_peak, stats_.held);
+  segment_bytes_ += segment;
+  update_held();
   ++stats_.device_allocations;
   Block block;
   block.bytes = block.segment_bytes = segment;
@@ -99,47 +103,60 @@ void Allocator::release(void* data) noexcept {
   if (it == blocks_.end()) return;
   stats_.live -= it->second.bytes;
   it->second.free = true;
-  if (!cache_) {
-    stats_.held -= it->second.segment_bytes;
-    backend_.release(it->first, it->second.segment_bytes);
-    blocks_.erase(it);
-    return;
-  }
+  it = coalesce(it);
+  const Block& block = it->second;
+  free_.emplace(block.bytes, it->first);
+  const bool whole = block.segment_start && block.bytes == block.segment_bytes;
+  // Small segments stay, to be shared by small tensors; pages of large ones serve any request.
+  if (whole && (!cache_ || (block.bytes >= kUnbroken && pages_.keeps(block.bytes)))) give_back(it);
+}
+
+// Joins a free block with its free neighbours in the segment; returns the whole.
+Allocator::Blocks::iterator Allocator::coalesce(Blocks::iterator it) {
   const auto next = std::next(it);
   if (next != blocks_.end() && next->second.free && !next->second.segment_start) {
     free_.erase({next->second.bytes, next->first});
     it->second.bytes += next->second.bytes;
     blocks_.erase(next);
   }
-  if (!it->second.segment_start) {
-    const auto before = std::prev(it);
-    if (before->second.free) {
-      free_.erase({before->second.bytes, before->first});
-      before->second.bytes += it->second.bytes;
-      blocks_.erase(it);
-      it = before;
+  if (it->second.segment_start) return it;
+  const auto before = std::prev(it);
+  if (!before->second.free) return it;
+  free_.erase({before->second.bytes, before->first});
+  before->second.bytes += it->second.bytes;
+  blocks_.erase(it);
+  return before;
+}
+
+void Allocator::give_back(Blocks::iterator segment) {
+  const auto [address, block] = *segment;
+  free_.erase({block.bytes, address});
+  blocks_.erase(segment);
+  segment_bytes_ -= block.segment_bytes;
+  pages_.give(address, block.segment_bytes);
+  update_held();
+}
+
+void Allocator::give_back_free_segments() {
+  for (auto it = blocks_.begin(); it != blocks_.end();) {
+    const auto segment = it++;
+    const Block& block = segment->second;
+    if (block.free && block.segment_start && block.bytes == block.segment_bytes) {
+      give_back(segment);
     }
   }
-  free_.emplace(it->second.bytes, it->first);
+}
+
+void Allocator::update_held() {
+  stats_.held = segment_bytes_ + pages_.free_bytes();
+  stats_.held_peak = std::max(stats_.held_peak, stats_.held);
 }
 
 void Allocator::release_cached() {
   const std::lock_guard lock(mutex_);
-  release_cached_locked();
-}
-
-void Allocator::release_cached_locked() {
-  for (auto it = blocks_.begin(); it != blocks_.end();) {
-    const Block& block = it->second;
-    if (block.free && block.segment_start && block.bytes == block.segment_bytes) {
-      free_.erase({block.bytes, it->first});
-      stats_.held -= block.segment_bytes;
-      backend_.release(it->first, block.segment_bytes);
-      it = blocks_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  give_back_free_segments();
+  pages_.release_free();
+  update_held();
 }
 
 void Allocator::reset_peak() {

@@ -1,5 +1,5 @@
 // A caching allocator over one backend's memory: best fit among free blocks, splitting and
-// coalescing inside the segments obtained from the device. Thread-safe.
+// coalescing inside segments; segments come from a pool of the device's pages. Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/page_pool.h"
 #include "kernels/backend.h"
 
 namespace lamella {
@@ -17,7 +18,7 @@ namespace lamella {
 struct AllocatorStats {
   std::size_t live = 0;  // bytes handed out now
   std::size_t peak = 0;  // most bytes ever handed out at once
-  std::size_t held = 0;  // bytes obtained from the device (live + cached)
+  std::size_t held = 0;  // bytes obtained from the device (live + kept for later)
   std::size_t held_peak = 0;
   std::int64_t requests = 0;
   std::int64_t device_allocations = 0;
@@ -52,13 +53,18 @@ class Allocator {
   using Blocks = std::map<char*, Block>;
 
   void* take(Blocks::iterator block, std::size_t bytes);
-  void release_cached_locked();
   Blocks::iterator new_segment(std::size_t bytes);
+  Blocks::iterator coalesce(Blocks::iterator block);
+  void give_back(Blocks::iterator segment);
+  void give_back_free_segments();
+  void update_held();
 
   const Backend& backend_;
   const std::size_t cap_;
   const bool cache_;
   mutable std::mutex mutex_;
+  PagePool pages_;
+  std::size_t segment_bytes_ = 0;                 // of all segments
   Blocks blocks_;                                 // every block, by address
   std::set<std::pair<std::size_t, char*>> free_;  // free blocks, by size
   AllocatorStats stats_;

@@ -9,7 +9,7 @@
 
 namespace lamella {
 
-constexpr std::uint32_t kBackendAbi = 1;
+constexpr std::uint32_t kBackendAbi = 2;
 
 struct Backend {
   std::uint32_t abi = kBackendAbi;
@@ -28,6 +28,13 @@ struct Backend {
 
   // Null when the device can be used, else a sentence that says what is missing.
   const char* (*unavailable)() = nullptr;
+
+  // Null where the device cannot. Moves the memory behind `from` to the address `to`, both within
+  // what allocate returned, whose own memory there goes back to the device; `from` is no address
+  // any more. False: nothing was done. `bytes` and addresses are multiples of 2 MiB from the start
+  // of their allocation. Only for devices that spend memory when it is first touched, not in
+  // allocate, and that let release take any part of an allocation.
+  bool (*move_pages)(void* from, void* to, std::size_t bytes) = nullptr;
 };
 
 }  // namespace lamella

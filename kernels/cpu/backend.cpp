@@ -104,6 +104,14 @@ void release(void* data, std::size_t bytes) {
     std::free(data);
 }
 
+bool move_pages(void* from, void* to, std::size_t bytes) {
+  void* moved = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+  if (moved == to) return true;
+  // The kernel may have unmapped `to` before it refused (its count of mappings is limited).
+  mmap(to, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  return false;
+}
+
 void copy_bytes(void* dst, const void* src, std::size_t bytes, void*) {
   if (bytes > 0) std::memcpy(dst, src, bytes);
 }
@@ -131,6 +139,7 @@ Backend make_backend() {
   backend.copy_to_host = copy_bytes;
   backend.synchronize = [](void*) {};
   backend.unavailable = why_unavailable;
+  backend.move_pages = move_pages;
   return backend;
 }
 

@@ -19,12 +19,14 @@ constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 // A backend that counts what the allocator holds; `limit` stands for the size of a device's memory.
 std::atomic<std::size_t> held{0};
 std::atomic<std::size_t> limit{SIZE_MAX};
+std::atomic<bool> moves{true};  // false: the device refuses to move pages
 
 class AllocatorTest : public testing::Test {
  protected:
   AllocatorTest() {
     held = 0;
     limit = SIZE_MAX;
+    moves = true;
     backend = find_backend("cpu");
     backend.allocate = [](std::size_t bytes) -> void* {
       if (held + bytes > limit) return nullptr;
@@ -34,6 +36,11 @@ class AllocatorTest : public testing::Test {
     backend.release = [](void* data, std::size_t bytes) {
       held -= bytes;
       find_backend("cpu").release(data, bytes);
+    };
+    backend.move_pages = [](void* from, void* to, std::size_t bytes) {
+      if (!moves || !find_backend("cpu").move_pages(from, to, bytes)) return false;
+      held -= bytes;  // the memory that was at `to`
+      return true;
     };
   }
   ~AllocatorTest() override { EXPECT_EQ(held, 0U) << "memory of the device was not given back"; }
@@ -149,6 +156,62 @@ TEST_F(AllocatorTest, WithoutCacheEveryRequestIsOneOfTheDevice) {
   allocator.release(data);
   EXPECT_EQ(held, 0U);
   EXPECT_EQ(allocator.stats().held, 0U);
+}
+
+// Live blocks of changing sizes, each filled with its own byte and checked before it goes.
+void churn(Allocator& allocator, int rounds) {
+  struct Live {
+    unsigned char* data;
+    std::size_t bytes;
+    unsigned char fill;
+  };
+  std::vector<Live> live;
+  for (int i = 0; i < rounds; ++i) {
+    const std::size_t bytes = (9 + static_cast<std::size_t>(i * 7919 % 23)) * kMiB + 12345;
+    const auto fill = static_cast<unsigned char>(i);
+    auto* data = static_cast<unsigned char*>(allocator.allocate(bytes));
+    std::memset(data, fill, bytes);
+    live.push_back({data, bytes, fill});
+    if (live.size() < 4) continue;
+    const Live old = live[static_cast<std::size_t>(i % 3)];
+    live.erase(live.begin() + i % 3);
+    for (std::size_t at = 0; at < old.bytes; at += 4096) ASSERT_EQ(old.data[at], old.fill);
+    ASSERT_EQ(old.data[old.bytes - 1], old.fill);
+    allocator.release(old.data);
+  }
+  for (const Live& block : live) allocator.release(block.data);
+}
+
+TEST_F(AllocatorTest, LargeBlocksOfAnySizeNeedNoMoreThanIsUsedAtOnce) {
+  Allocator allocator(backend, 0);
+  churn(allocator, 60);
+  const AllocatorStats first = allocator.stats();
+  EXPECT_EQ(held, first.held);
+  EXPECT_LE(first.held_peak, first.peak + 4 * PagePool::kPage);
+  churn(allocator, 60);  // by now all memory is there: nothing new is obtained
+  EXPECT_EQ(held, first.held);
+  allocator.release_cached();
+  EXPECT_EQ(held, 0U);
+}
+
+TEST_F(AllocatorTest, ADeviceThatRefusesToMovePagesOnlyTakesMore) {
+  moves = false;
+  Allocator allocator(backend, 0);
+  churn(allocator, 60);
+  EXPECT_GE(held, allocator.stats().peak);
+}
+
+TEST_F(AllocatorTest, PagesOfLargeBlocksCountForTheCap) {
+  Allocator allocator(backend, 64 * kMiB);
+  void* blocks[3];
+  for (void*& block : blocks) block = allocator.allocate(20 * kMiB);
+  for (void* block : blocks) allocator.release(block);
+  EXPECT_EQ(allocator.stats().held, 60 * kMiB);
+  void* large = allocator.allocate(50 * kMiB);  // of the pages of all three
+  EXPECT_EQ(allocator.stats().held, 60 * kMiB);
+  EXPECT_THROW(allocator.allocate(20 * kMiB), Error);
+  allocator.release(large);
+  EXPECT_LE(allocator.stats().held_peak, 64 * kMiB);
 }
 
 TEST_F(AllocatorTest, ThreadsMayShareIt) {

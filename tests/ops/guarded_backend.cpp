@@ -79,6 +79,7 @@ const Backend& guarded(const Backend& base) {
   all.wrapper = base;
   all.wrapper.allocate = allocate;
   all.wrapper.release = release;
+  all.wrapper.move_pages = nullptr;  // every allocation keeps its own guards
   return all.wrapper;
 }
 
