@@ -60,8 +60,10 @@ std::string grid(const Axes& axes) {
   std::string svg;
   const double step = tick_step(axes.high - axes.low, 5);
   const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
-  for (double v = std::ceil(axes.low / step - 1e-9) * step; v <= axes.high + step * 1e-6;
-       v += step) {
+  const auto first = static_cast<int>(std::ceil(axes.low / step - 1e-9));
+  const auto last = static_cast<int>(std::floor(axes.high / step + 1e-6));
+  for (int tick = first; tick <= last; ++tick) {  // whole numbers: no tick at -0
+    const double v = tick * step;
     const std::string y = fixed(axes.y(v), 1);
     svg += "<line class=\"grid\" x1=\"" + fixed(kLeft, 0) + "\" x2=\"" + fixed(kWidth - kRight, 0) +
            "\" y1=\"" + y + "\" y2=\"" + y + "\"/>";

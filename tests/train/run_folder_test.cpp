@@ -97,6 +97,7 @@ TEST(Report, IsOnePageThatEscapesWhatItIsGiven) {
   for (const char* part : {"<svg", "Confusion matrix", "Per class", "75.0 %", "macro mean"}) {
     EXPECT_NE(html.find(part), std::string::npos) << part;
   }
+  EXPECT_EQ(html.find(">-0"), std::string::npos) << "an axis starts at minus nought";
 }
 
 TEST(Report, DoesWithoutEpochsAndValidation) {
