@@ -17,6 +17,7 @@ fi
 if [[ -x $build/bin/ops_bench ]]; then
   "$build/bin/ops_bench" --device=cpu "--threads=$threads" --benchmark_min_time=0.2 \
     --benchmark_out=bench/results/ops_cpu.json --benchmark_out_format=json
+  sed -i '/"host_name":/d; /"executable":/d' bench/results/ops_cpu.json  # names of this machine
 else
   echo "SKIP ops: Google Benchmark was not found when $build was configured"
 fi

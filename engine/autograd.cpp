@@ -37,7 +37,7 @@ void Tape::backward(Context& ctx, const Tensor& loss, float seed) {
     fail("backward starts from a loss of one element, this tensor is ", loss.shape().str(),
          "; pass a gradient dy of that shape as well");
   }
-  backward(ctx, loss, ctx.from_host(std::span<const float>(&seed, 1), loss.shape()));
+  backward(ctx, loss, ctx.from_host(std::span<const float>(&seed, 1), loss.shape(), loss.dtype()));
 }
 
 void Tape::backward(Context& ctx, const Tensor& y, const Tensor& dy) {

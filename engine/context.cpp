@@ -2,10 +2,14 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+
+#include "kernels/half.h"
 
 namespace lamella {
 namespace {
@@ -15,6 +19,31 @@ bool traced(const char* topic) {
   if (topics == nullptr) return false;
   return ("," + std::string(topics) + ",").find("," + std::string(topic) + ",") !=
          std::string::npos;
+}
+
+// Host memory to and from a dense tensor of storage type T.
+template <class T>
+void upload(const Backend& backend, std::span<const float> values, const Tensor& to, void* stream) {
+  if constexpr (std::is_same_v<T, float>) {
+    backend.copy_to_device(to.data(), values.data(), values.size_bytes(), stream);
+  } else {
+    const std::vector<T> stored(values.begin(), values.end());
+    backend.copy_to_device(to.data(), stored.data(), stored.size() * sizeof(T), stream);
+  }
+}
+
+template <class T>
+std::vector<float> download(const Backend& backend, const Tensor& from, void* stream) {
+  std::vector<T> stored(static_cast<std::size_t>(from.count()));
+  backend.copy_to_host(stored.data(), from.data(), stored.size() * sizeof(T), stream);
+  if constexpr (std::is_same_v<T, float>) {
+    return stored;
+  } else {
+    std::vector<float> values(stored.size());
+    std::transform(stored.begin(), stored.end(), values.begin(),
+                   [](T value) { return static_cast<float>(value); });
+    return values;
+  }
 }
 
 std::size_t bytes_of(const Shape& shape, DType dtype) {
@@ -76,8 +105,8 @@ Tensor Context::empty_with_grad(const Shape& shape, DType dtype) {
   return tensor;
 }
 
-Tensor Context::from_host(std::span<const float> values, const Shape& shape) {
-  Tensor tensor = empty(shape);
+Tensor Context::from_host(std::span<const float> values, const Shape& shape, DType dtype) {
+  Tensor tensor = empty(shape, dtype);
   copy_from_host(values, tensor);
   return tensor;
 }
@@ -93,33 +122,40 @@ Tensor Context::from_host(std::span<const std::int32_t> values, const Shape& sha
 }
 
 void Context::copy_from_host(std::span<const float> values, const Tensor& to) {
-  if (static_cast<std::int64_t>(values.size()) != to.count() || to.dtype() != DType::F32) {
+  if (static_cast<std::int64_t>(values.size()) != to.count() || !is_floating(to.dtype())) {
     fail("copy_from_host: ", values.size(), " f32 values for a ", name_of(to.dtype()),
          " tensor of ", to.shape().str());
   }
   if (to.dense()) {
-    backend_.copy_to_device(to.data(), values.data(), values.size_bytes(), kernel_context_.stream);
+    if (to.dtype() == DType::BF16) {
+      upload<Bf16>(backend_, values, to, kernel_context_.stream);
+    } else if (to.dtype() == DType::F16) {
+      upload<F16>(backend_, values, to, kernel_context_.stream);
+    } else {
+      upload<float>(backend_, values, to, kernel_context_.stream);
+    }
     return;
   }
-  const Tensor dense = from_host(values, to.shape());
+  const Tensor dense = from_host(values, to.shape(), to.dtype());
   const SliceShape shape{to.pixels(), to.channels(), dense.pitch(), to.pitch(), to.dtype()};
   call("copy", &KernelTable::copy, shape, dense.data(), to.data(), Write::Set);
 }
 
 std::vector<float> Context::to_host(const Tensor& tensor) {
   if (!tensor.defined()) fail("to_host of an undefined tensor");
-  if (tensor.dtype() != DType::F32) fail("to_host reads f32, not ", name_of(tensor.dtype()));
+  if (!is_floating(tensor.dtype())) {
+    fail("to_host reads f32, bf16 and f16, not ", name_of(tensor.dtype()));
+  }
   Tensor dense = tensor;
   if (!tensor.dense()) {
-    dense = empty(tensor.shape());
+    dense = empty(tensor.shape(), tensor.dtype());
     const SliceShape shape{tensor.pixels(), tensor.channels(), tensor.pitch(), dense.pitch(),
                            tensor.dtype()};
     call("copy", &KernelTable::copy, shape, tensor.data(), dense.data(), Write::Set);
   }
-  std::vector<float> values(static_cast<std::size_t>(tensor.count()));
-  backend_.copy_to_host(values.data(), dense.data(), values.size() * sizeof(float),
-                        kernel_context_.stream);
-  return values;
+  if (dense.dtype() == DType::BF16) return download<Bf16>(backend_, dense, kernel_context_.stream);
+  if (dense.dtype() == DType::F16) return download<F16>(backend_, dense, kernel_context_.stream);
+  return download<float>(backend_, dense, kernel_context_.stream);
 }
 
 float Context::item(const Tensor& scalar) {

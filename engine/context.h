@@ -56,7 +56,8 @@ class Context {
   // An empty buffer to be filled through slices (see concat); its gradient is shared by them.
   Tensor empty_with_grad(const Shape& shape, DType dtype = DType::F32);
   // Host memory <-> device. `values` is dense NHWC; slices are gathered and scattered.
-  Tensor from_host(std::span<const float> values, const Shape& shape);
+  // bf16 and f16 are rounded to nearest, ties to even.
+  Tensor from_host(std::span<const float> values, const Shape& shape, DType dtype = DType::F32);
   Tensor from_host(std::span<const std::int32_t> values, const Shape& shape);
   void copy_from_host(std::span<const float> values, const Tensor& to);
   std::vector<float> to_host(const Tensor& tensor);

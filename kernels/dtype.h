@@ -22,6 +22,11 @@ constexpr std::size_t size_of(DType dtype) {
   return 0;
 }
 
+// Whether tensors of it hold real numbers: activations, weights, gradients.
+constexpr bool is_floating(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
+}
+
 constexpr const char* name_of(DType dtype) {
   switch (dtype) {
     case DType::F32:

@@ -26,14 +26,17 @@ struct Run {
   __device__ float operator[](int i) const { return v[i]; }
 };
 
-// Reads p[0..V): one 16-byte access when V elements fill 16 bytes (p must be aligned to it), else
-// one access for each element.
+// Reads p[0..V): by 16-byte accesses when V elements fill some (p must be aligned to it), else one
+// access for each element.
 template <int V, class T>
 __device__ __forceinline__ Run<V> load(const T* __restrict__ p) {
   Run<V> run;
-  if constexpr (V * sizeof(T) == kVectorBytes) {
-    const Vec16<T> raw = load16(p);
-    for (int i = 0; i < V; ++i) run[i] = static_cast<float>(raw[i]);
+  if constexpr (V * sizeof(T) % kVectorBytes == 0) {
+    constexpr int kCount = Vec16<T>::kCount;
+    for (int first = 0; first < V; first += kCount) {
+      const Vec16<T> raw = load16(p + first);
+      for (int i = 0; i < kCount; ++i) run[first + i] = static_cast<float>(raw[i]);
+    }
   } else {
     for (int i = 0; i < V; ++i) run[i] = static_cast<float>(p[i]);
   }
@@ -42,10 +45,13 @@ __device__ __forceinline__ Run<V> load(const T* __restrict__ p) {
 
 template <int V, class T>
 __device__ __forceinline__ void store(T* __restrict__ p, const Run<V>& run) {
-  if constexpr (V * sizeof(T) == kVectorBytes) {
-    Vec16<T> raw;
-    for (int i = 0; i < V; ++i) raw[i] = static_cast<T>(run[i]);
-    store16(p, raw);
+  if constexpr (V * sizeof(T) % kVectorBytes == 0) {
+    constexpr int kCount = Vec16<T>::kCount;
+    for (int first = 0; first < V; first += kCount) {
+      Vec16<T> raw;
+      for (int i = 0; i < kCount; ++i) raw[i] = static_cast<T>(run[first + i]);
+      store16(p + first, raw);
+    }
   } else {
     for (int i = 0; i < V; ++i) p[i] = static_cast<T>(run[i]);
   }
@@ -139,15 +145,20 @@ struct Access {
   }
 };
 
-// Calls launch.operator()<T>() with the storage type of the dtype. f32 is what these kernels are
-// instantiated for.
+// Calls launch.operator()<T>() with the storage type of the dtype.
 template <class Launch>
 void dispatch_type(const char* kernel, DType dtype, Launch launch) {
-  if (dtype != DType::F32) {
-    throw std::runtime_error(std::string(kernel) + ": this kernel has no " + name_of(dtype) +
-                             " form; use f32");
+  switch (dtype) {
+    case DType::F32:
+      return launch.template operator()<float>();
+    case DType::BF16:
+      return launch.template operator()<Bf16>();
+    case DType::F16:
+      return launch.template operator()<F16>();
+    default:
+      throw std::runtime_error(std::string(kernel) + ": this kernel has no " + name_of(dtype) +
+                               " form; use f32, bf16 or f16");
   }
-  launch.template operator()<float>();
 }
 
 // Calls launch.operator()<T, V>(): V elements fill 16 bytes where the access allows, else V = 1.

@@ -18,23 +18,26 @@ __device__ __forceinline__ std::uint32_t word_of(const Philox4& random, std::int
 }
 
 // y (=|+=) keep ? x * scale : 0.
-// Threads: x take runs of V channels, y take pixels. V divides C, so the elements of a run of four
-// share one philox call; with V = 1 each element makes its own.
+// Threads: x take runs of V channels, y take pixels. V divides C, so four elements of a run share
+// one philox call; with V = 1 each element makes its own.
 // Deterministic: one element, one thread; the mask depends on the logical index alone.
 // Least bytes: pixels * C * sizeof(T) * 2 (3 when adding).  FLOPs: pixels * C, and about 100
 // integer operations for each philox call.
 template <class T, int V>
 __global__ void dropout_kernel(SliceShape s, DropoutKey key, const T* __restrict__ x,
                                T* __restrict__ y, Write write) {
-  static_assert(V == 1 || V == 4, "a run is one philox call or a part of it");
+  static_assert(V == 1 || V % 4 == 0, "a run is whole philox calls or a part of one");
   const Loop channels = channel_loop<V>(), pixels = pixel_loop();
   for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
     for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
       const std::int64_t index = pixel * s.C + c;
-      const Philox4 random =
-          philox(static_cast<std::uint64_t>(index / 4), key.step, key.layer, key.seed);
       Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+      Philox4 random{};
       for (int i = 0; i < V; ++i) {
+        if (i % 4 == 0) {
+          random =
+              philox(static_cast<std::uint64_t>((index + i) / 4), key.step, key.layer, key.seed);
+        }
         const bool keep = word_of(random, index + i) < key.keep_below;
         run[i] = keep ? run[i] * key.scale : 0.0F;
       }

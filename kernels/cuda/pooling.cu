@@ -5,6 +5,8 @@
 // pixel_loop), of the output in forward and of the input in backward; V fills 16 bytes where
 // channels, pitches and pointers allow, else V = 1. Sums are f32 in row-major window order:
 // deterministic. Windows overlap in cache; the least bytes count each element once.
+#include <type_traits>
+
 #include "kernels/cuda/common.h"
 #include "kernels/cuda/families.h"
 
@@ -51,31 +53,29 @@ __device__ __forceinline__ Pixel pixel_at(std::int64_t index, std::int64_t heigh
 // The winners of V neighbouring channels, a byte each, read and written with one access.
 template <int V>
 struct Winners {
-  std::uint32_t bytes = 0;
+  static_assert(V == 1 || V == 4 || V == 8);
+  using Word = std::conditional_t<V == 1, std::uint8_t,
+                                  std::conditional_t<V == 4, std::uint32_t, std::uint64_t>>;
+  using Bytes = std::conditional_t<V == 8, std::uint64_t, std::uint32_t>;
+  Bytes bytes = 0;
   __device__ static unsigned shift(int i) { return 8U * static_cast<unsigned>(i); }
-  __device__ std::uint32_t operator[](int i) const { return bytes >> shift(i) & 0xFFU; }
+  __device__ std::uint32_t operator[](int i) const {
+    return static_cast<std::uint32_t>(bytes >> shift(i)) & 0xFFU;
+  }
   __device__ void set(int i, std::uint32_t code) {
-    bytes = (bytes & ~(0xFFU << shift(i))) | code << shift(i);
+    bytes = (bytes & ~(Bytes{0xFF} << shift(i))) | Bytes{code} << shift(i);
   }
 };
 
 template <int V>
 __device__ __forceinline__ Winners<V> load_winners(const std::uint8_t* __restrict__ p) {
-  static_assert(V == 1 || V == 4);
-  if constexpr (V == 4) {
-    return {*reinterpret_cast<const std::uint32_t*>(p)};
-  } else {
-    return {*p};
-  }
+  return {*reinterpret_cast<const typename Winners<V>::Word*>(p)};
 }
 
 template <int V>
 __device__ __forceinline__ void store_winners(std::uint8_t* __restrict__ p, Winners<V> winners) {
-  if constexpr (V == 4) {
-    *reinterpret_cast<std::uint32_t*>(p) = winners.bytes;
-  } else {
-    *p = static_cast<std::uint8_t>(winners.bytes);
-  }
+  using Word = typename Winners<V>::Word;
+  *reinterpret_cast<Word*>(p) = static_cast<Word>(winners.bytes);
 }
 
 // y = max over the window inside the image; the first winner in row-major order, NaN wins.

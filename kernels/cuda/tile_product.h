@@ -37,16 +37,20 @@ template <int V, bool along_depth>
 struct Fill {
   static constexpr int kLanes = (along_depth ? kDepth : kTile) / V;  // threads of one line
   static constexpr int kLines = kBlock / kLanes;                     // lines of one pass
-  static constexpr int kPasses = (along_depth ? kTile : kDepth) / kLines;
+  static constexpr int kWanted = along_depth ? kTile : kDepth;
+  static constexpr int kPasses = kWanted < kLines ? 1 : kWanted / kLines;
   __device__ static int run() { return static_cast<int>(threadIdx.x) % kLanes * V; }
   __device__ static int line(int pass) {
     return static_cast<int>(threadIdx.x) / kLanes + pass * kLines;
   }
+  // With long runs a slab has fewer runs than the block has threads.
+  __device__ static bool takes_part() { return kLines <= kWanted || line(0) < kWanted; }
 };
 
 template <int V, class Operand>
 __device__ __forceinline__ void fill_slab(const Operand& operand, std::int64_t depth, Slab& slab) {
   using Mine = Fill<V, Operand::kAlongDepth>;
+  if (!Mine::takes_part()) return;
   for (int pass = 0; pass < Mine::kPasses; ++pass) {
     if constexpr (Operand::kAlongDepth) {
       const Run<V> run = operand(pass, depth + Mine::run());

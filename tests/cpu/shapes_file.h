@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels/calls/kernel_line.h"
 #include "tests/cpu/conv_cases.h"
-#include "tests/ops/case_line.h"
 
 namespace lamella::test {
 
-inline Conv2dShape conv_shape(const CaseLine& line) {
+inline Conv2dShape conv_shape(const KernelLine& line) {
   Conv2dShape s;
   s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
   s.K = line.get("K"), s.R = line.get("R"), s.S = line.get("S");

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "kernels/calls/kernel_line.h"
 #include "models/model.h"
-#include "tests/ops/case_line.h"
 
 namespace lamella {
 namespace {
@@ -41,13 +41,13 @@ TEST(Trace, EveryDescriptionIsOfTheGrammar) {
        {describe(SliceShape{}), describe(AddShape{}), describe(Conv2dShape{}),
         describe(LinearShape{}), describe(BatchNormShape{}), describe(Pool2dShape{}),
         describe(GlobalPoolShape{}), describe(SoftmaxShape{}), describe(FlatShape{})}) {
-    const test::CaseLine parsed("kernel " + line);
+    const KernelLine parsed("kernel " + line);
     EXPECT_TRUE(parsed.has("dtype")) << line;
   }
   BatchNormShape bn;
   bn.eps = 0.001F;
   bn.relu_out = true;
-  const test::CaseLine parsed("batch_norm_apply " + describe(bn));
+  const KernelLine parsed("batch_norm_apply " + describe(bn));
   EXPECT_EQ(parsed.get("relu_out"), 1);
   EXPECT_EQ(static_cast<float>(parsed.number("eps", 0)), 0.001F);
 }

@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "engine/rng.h"
+#include "kernels/half.h"
+#include "tests/ops/precision.h"
 
 namespace lamella::test {
 namespace {
@@ -23,13 +25,24 @@ double draw(Fill fill, Rng& rng) {
   }
 }
 
-Values make_operand(const Operand& operand, std::int64_t classes, Rng rng) {
+// Number i of many distinct values: a grid of step 0.01 around nought, or, where the 16-bit types
+// are to hold them too, all of bf16 from 1/16 up to 128 with both signs, then the same again.
+double distinct(std::int64_t i, std::int64_t count, DType dtype) {
+  if (dtype == DType::F32) {
+    return static_cast<float>((static_cast<double>(i) - static_cast<double>(count) / 2) * 0.01);
+  }
+  constexpr std::int64_t kFirst = 0x3D80, kCount = 11 * 128;  // bits of 1/16; octaves * fractions
+  Bf16 value;
+  value.bits = static_cast<std::uint16_t>(kFirst + i / 2 % kCount);
+  return static_cast<double>(static_cast<float>(value)) * (i % 2 == 0 ? 1 : -1);
+}
+
+Values make_operand(const Operand& operand, std::int64_t classes, DType dtype, Rng rng) {
   Values values(static_cast<std::size_t>(operand.shape.count()));
   if (operand.fill == Fill::Distinct) {
     const auto order = permutation(operand.shape.count(), rng);
-    const auto half = static_cast<double>(values.size()) / 2;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<float>((static_cast<double>(order[i]) - half) * 0.01);
+      values[i] = distinct(order[i], operand.shape.count(), dtype);
     }
   } else if (operand.fill == Fill::Labels) {
     for (double& value : values) value = rng.below(static_cast<std::uint32_t>(classes));
@@ -52,9 +65,17 @@ std::vector<Values> make_operands(const OpCase& test_case) {
   std::vector<Values> all;
   for (const Operand& operand : test_case.operands) {
     const auto substream = static_cast<std::uint32_t>(all.size());
-    all.push_back(make_operand(operand, test_case.classes, Rng(seed, RngStream::Test, substream)));
+    all.push_back(make_operand(operand, test_case.classes, dtype_of(test_case, operand),
+                               Rng(seed, RngStream::Test, substream)));
   }
+  const auto round_all = [&] {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      round_to(dtype_of(test_case, test_case.operands[i]), all[i]);
+    }
+  };
+  round_all();
   if (test_case.adjust) test_case.adjust(all);
+  round_all();
   return all;
 }
 

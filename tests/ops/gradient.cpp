@@ -6,6 +6,7 @@
 
 #include "engine/rng.h"
 #include "tests/ops/fill.h"
+#include "tests/ops/precision.h"
 
 namespace lamella::test {
 namespace {
@@ -63,7 +64,7 @@ std::string check_elements(const OpCase& test_case, const std::vector<Values>& i
       error.begin());
   return text("gradient of ", test_case.operands[which].name, ": relative error ", relative,
               " against differences; element ", elements[worst], " is ", sampled[worst],
-              ", expected ", expected[worst]);
+              ", expected ", expected[worst], "\n");
 }
 
 std::string check_directions(const OpCase& test_case, const std::vector<Values>& in,
@@ -80,22 +81,13 @@ std::string check_directions(const OpCase& test_case, const std::vector<Values>&
     if (!(relative <= test_case.tolerance)) {
       return text("gradient of ", test_case.operands[which].name,
                   ": along a random direction it is ", dot(found, u), ", by differences ", expected,
-                  " (relative error ", relative, ")");
+                  " (relative error ", relative, ")\n");
     }
   }
   return "";
 }
 
 }  // namespace
-
-double relative_l2(const Values& found, const Values& expected) {
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    error += (found[i] - expected[i]) * (found[i] - expected[i]);
-    size += expected[i] * expected[i];
-  }
-  return std::sqrt(size > 0 ? error / size : error);
-}
 
 std::string check_gradient(const OpCase& test_case, const std::vector<Values>& in, const Values& dy,
                            std::size_t which, const Values& found) {

@@ -14,7 +14,7 @@ std::vector<const OpFamily*>& families() {
 }  // namespace
 
 OpFamily::OpFamily(std::vector<std::string> kernel_names, std::vector<std::string> case_lines,
-                   std::function<OpCase(const CaseLine&)> make_case_of)
+                   std::function<OpCase(const KernelLine&)> make_case_of)
     : kernels(std::move(kernel_names)),
       lines(std::move(case_lines)),
       make(std::move(make_case_of)) {
@@ -27,11 +27,12 @@ const std::vector<const OpFamily*>& op_families() {
 }
 
 OpCase make_case(const std::string& text) {
-  const CaseLine line(text);
+  const KernelLine line(text);
   for (const OpFamily* family : families()) {
     if (std::count(family->kernels.begin(), family->kernels.end(), line.kernel()) == 0) continue;
     OpCase made = family->make(line);
     made.line = text;
+    made.dtype = line.dtype();
     return made;
   }
   fail("no case family knows the kernel \"", line.kernel(), "\" of \"", text, "\"");

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/ops.h"
-#include "tests/ops/case_line.h"
+#include "kernels/calls/kernel_line.h"
 
 namespace lamella::test {
 
@@ -37,6 +37,9 @@ struct Operand {
   Fill fill = Fill::Uniform;
   Role role = Role::Differentiable;
   std::int64_t pitch = 0;  // 0: dense; otherwise a slice in the middle of that many channels
+
+  // Vectors are f32 always: biases, scales, statistics, losses, optimiser state.
+  bool has_dtype_of_case() const { return shape.rank() > 1 && fill != Fill::Labels; }
 };
 
 struct OpCase {
@@ -47,7 +50,8 @@ struct OpCase {
   std::int64_t y_pitch = 0;  // 0: the op makes its output; otherwise it writes a slice
   std::int64_t classes = 0;
   double work = 0;  // multiply-adds or so of one forward: slow devices leave large cases out
-  double tolerance = 1e-5;  // relative L2, f32
+  double tolerance = 1e-5;   // relative L2, f32
+  DType dtype = DType::F32;  // of every operand that is no vector
 
   // Runs the op on the operands; `out` is undefined unless y_pitch is set.
   std::function<Tensor(Context&, const std::vector<Tensor>& in, const Tensor& out)> apply;
@@ -61,15 +65,16 @@ struct OpCase {
 // a case of a line. Construct one at namespace scope.
 struct OpFamily {
   OpFamily(std::vector<std::string> kernels, std::vector<std::string> lines,
-           std::function<OpCase(const CaseLine&)> make);
+           std::function<OpCase(const KernelLine&)> make);
 
   std::vector<std::string> kernels;
   std::vector<std::string> lines;  // without the kernel: the first one is meant
-  std::function<OpCase(const CaseLine&)> make;
+  std::function<OpCase(const KernelLine&)> make;
 };
 
 const std::vector<const OpFamily*>& op_families();
-// Throws Error for a kernel that no family knows.
+// Throws Error for a kernel that no family knows. The key dtype=bf16 or dtype=f16 asks for operands
+// of that type; those cases are compared as tests/ops/precision.h says.
 OpCase make_case(const std::string& line);
 
 }  // namespace lamella::test

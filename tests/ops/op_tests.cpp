@@ -1,10 +1,11 @@
 // The op suite: every case of every family on one device.
 //   op_tests [--device=cpu|simt|simt-counted|cuda] [--simt-seed=N] [--simt-seeds=N] [--threads=N]
-//            [--case "<kernel> key=value ..."] [GoogleTest flags]
+//            [--dtype=f32|bf16|f16] [--case "<kernel> key=value ..."] [GoogleTest flags]
 // Each registered test is one case; --case runs one line as a trace prints it. Where the device
 // cannot be used the one test of this binary skips and says why.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -20,6 +21,7 @@ constexpr double kSimtWork = 1.5e6, kCountedWork = 6e4;
 
 struct Arguments {
   Device device;
+  std::string dtype = "f32";
   std::string line;  // of --case
 };
 
@@ -70,8 +72,14 @@ void register_cases(const Arguments& arguments) {
   }
   for (const OpFamily* family : op_families()) {
     for (const std::string& line : family->lines) {
-      const OpCase made = make_case(line);
-      if (made.work <= arguments.device.most_work) register_case(made, arguments.device);
+      const bool plain = arguments.dtype == "f32";
+      const OpCase made = make_case(plain ? line : line + " dtype=" + arguments.dtype);
+      const bool wanted =
+          plain || std::any_of(made.operands.begin(), made.operands.end(),
+                               [](const Operand& operand) { return operand.has_dtype_of_case(); });
+      if (wanted && made.work <= arguments.device.most_work) {
+        register_case(made, arguments.device);
+      }
     }
   }
 }
@@ -95,6 +103,8 @@ Arguments parse(int argc, char** argv) {
       device.order_seeds = std::atoi(seeds);
     } else if (const char* threads = option("--threads", argc, argv, i)) {
       device.threads = std::atoi(threads);
+    } else if (const char* dtype = option("--dtype", argc, argv, i)) {
+      arguments.dtype = dtype;
     } else if (const char* line = option("--case", argc, argv, i)) {
       arguments.line = line;
     } else {

@@ -8,7 +8,7 @@
 #include "kernels/ref/conv.h"
 #include "kernels/ref/linear.h"
 #include "tests/ops/fill.h"
-#include "tests/ops/gradient.h"
+#include "tests/ops/precision.h"
 
 namespace lamella::test {
 namespace {

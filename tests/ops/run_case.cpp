@@ -10,6 +10,7 @@
 #include "tests/ops/fill.h"
 #include "tests/ops/gradient.h"
 #include "tests/ops/guarded_backend.h"
+#include "tests/ops/precision.h"
 
 namespace lamella::test {
 namespace {
@@ -30,6 +31,7 @@ std::vector<float> narrowed(const Values& values) {
 // What one execution leaves behind, one entry per operand where it says so.
 struct Outcome {
   Values y;
+  DType y_dtype = DType::F32;
   std::vector<Values> states;  // after one forward; empty for other roles
   std::vector<Values> once;    // gradients after one backward
   std::vector<Values> twice;   // and after two
@@ -54,7 +56,7 @@ class Execution {
   Outcome run() {
     Outcome outcome;
     const Tensor y = forward();
-    if (case_.has_y) outcome.y = widened(ctx_.to_host(y));
+    if (case_.has_y) outcome.y = widened(ctx_.to_host(y)), outcome.y_dtype = y.dtype();
     for (std::size_t i = 0; i < placed_.size(); ++i) {
       const bool state = case_.operands[i].role == Role::State;
       outcome.states.push_back(state ? widened(ctx_.to_host(placed_[i].view)) : Values());
@@ -86,21 +88,22 @@ class Execution {
       return;
     }
     const bool with_grad = operand.role == Role::Differentiable;
-    Placed placed = place_empty(operand.shape, operand.pitch, with_grad);
+    const DType dtype = dtype_of(case_, operand);
+    Placed placed = place_empty(operand.shape, operand.pitch, dtype, with_grad);
     ctx_.copy_from_host(narrowed(values), placed.view);
     placed.before = bytes_of(placed.buffer);
     placed_.push_back(placed);
   }
 
   // Fresh memory is poisoned, by the guarded backend and here, gaps included.
-  Placed place_empty(const Shape& shape, std::int64_t pitch, bool with_grad) {
+  Placed place_empty(const Shape& shape, std::int64_t pitch, DType dtype, bool with_grad) {
     Placed placed;
     Shape wide = shape;
     if (shape.rank() == 4 && pitch != 0) wide = {shape[0], shape[1], shape[2], pitch};
     if (shape.rank() == 2 && pitch != 0) wide = {shape[0], pitch};
     const std::vector<float> poison(static_cast<std::size_t>(wide.count()),
                                     std::numeric_limits<float>::quiet_NaN());
-    placed.buffer = with_grad ? ctx_.empty_with_grad(wide) : ctx_.empty(wide);
+    placed.buffer = with_grad ? ctx_.empty_with_grad(wide, dtype) : ctx_.empty(wide, dtype);
     ctx_.copy_from_host(poison, placed.buffer);
     placed.view = within(placed.buffer, shape);
     placed.before = bytes_of(placed.buffer);
@@ -120,14 +123,14 @@ class Execution {
     for (const Placed& placed : placed_) in.push_back(placed.view);
     Tensor out;
     if (case_.y_pitch != 0) {
-      outs_.push_back(place_empty(case_.y, case_.y_pitch, true));
+      outs_.push_back(place_empty(case_.y, case_.y_pitch, case_.dtype, true));
       out = outs_.back().view;
     }
     return case_.apply(ctx_, in, out);
   }
 
   std::vector<Values> backward(const Tensor& y) {
-    ctx_.tape.backward(ctx_, y, ctx_.from_host(narrowed(dy_), y.shape()));
+    ctx_.tape.backward(ctx_, y, ctx_.from_host(narrowed(dy_), y.shape(), y.dtype()));
     std::vector<Values> gradients;
     for (std::size_t i = 0; i < placed_.size(); ++i) {
       const bool wanted = case_.operands[i].role == Role::Differentiable;
@@ -214,38 +217,40 @@ Outcome execute(const OpCase& test_case, const Device& device, const std::vector
   return outcome;
 }
 
-std::string compare(const std::string& name, const Values& found, const Values& expected,
-                    double tolerance) {
-  const double error = relative_l2(found, expected);
-  if (error <= tolerance) return "";
-  std::size_t worst = 0;
-  const auto distance = [&](std::size_t i) { return std::abs(found[i] - expected[i]); };
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (std::isnan(distance(worst))) break;
-    if (!(distance(i) <= distance(worst))) worst = i;
-  }
-  return text(name, ": relative L2 error ", error, "; element ", worst, " is ", found[worst],
-              ", expected ", expected[worst], "\n");
+// The gradients of the same operands on the CPU in f32, which the cases without dtype= hold to
+// differences: what gradients in a 16-bit type are compared with, element by element.
+std::vector<Values> gradients_in_f32(const OpCase& test_case, const std::vector<Values>& in,
+                                     const Values& dy, std::string& problems) {
+  OpCase single = test_case;
+  single.dtype = DType::F32;
+  Device cpu;
+  cpu.guards = false;  // they are on the device under test
+  return execute(single, cpu, in, dy, problems).once;
 }
 
 std::string check_outcome(const OpCase& test_case, const Outcome& outcome,
                           const std::vector<Values>& in, const Values& dy) {
   std::vector<Values> updated = in;
   const Values y = test_case.ref(updated);
-  std::string problems = compare("y", outcome.y, y, test_case.tolerance);
+  std::string problems = compare(test_case, "y", outcome.y, y, outcome.y_dtype);
+  const bool narrow = test_case.dtype != DType::F32 && !outcome.once.empty();
+  const std::vector<Values> expected =
+      narrow ? gradients_in_f32(test_case, in, dy, problems) : std::vector<Values>();
   for (std::size_t i = 0; i < in.size(); ++i) {
     const Operand& operand = test_case.operands[i];
+    const DType dtype = dtype_of(test_case, operand);
     if (operand.role == Role::State) {
-      problems += compare(operand.name, outcome.states[i], updated[i], test_case.tolerance);
+      problems += compare(test_case, operand.name, outcome.states[i], updated[i], dtype);
     }
     if (operand.role != Role::Differentiable) continue;
     if (outcome.once.empty()) return problems + "y has no gradient to start backward from\n";
-    const std::string wrong = check_gradient(test_case, in, dy, i, outcome.once[i]);
-    if (!wrong.empty()) problems += wrong + "\n";
+    const std::string name = "gradient of " + operand.name;
+    problems += narrow ? compare(test_case, name, outcome.once[i], expected[i], dtype)
+                       : check_gradient(test_case, in, dy, i, outcome.once[i]);
     Values doubled = outcome.once[i];
     for (double& value : doubled) value *= 2;
-    problems += compare("gradient of " + operand.name + " after a second backward, which must add",
-                        outcome.twice[i], doubled, test_case.tolerance);
+    problems += compare(test_case, name + " after a second backward, which must add",
+                        outcome.twice[i], doubled, dtype);
   }
   return problems;
 }
@@ -271,7 +276,8 @@ bool same_outcome(const Outcome& a, const Outcome& b) {
 std::string run_case(const OpCase& test_case, const Device& device) {
   const std::vector<Values> in = make_operands(test_case);
   const std::int64_t outputs = test_case.has_y ? test_case.y.count() : 0;
-  const Values dy = random_values(outputs, hash_of(test_case.line), kCotangentStream);
+  Values dy = random_values(outputs, hash_of(test_case.line), kCotangentStream);
+  round_to(test_case.dtype, dy);
   std::string problems;
   set_order_seed(device, device.order_seed);
   const Outcome first = execute(test_case, device, in, dy, problems);

@@ -162,7 +162,7 @@ TEST(CaseLines, AreRefusedInASentence) {
     try {
       make_case(line);
       return std::string("nothing was refused");
-    } catch (const Error& error) {
+    } catch (const std::runtime_error& error) {
       return std::string(error.what());
     }
   };

@@ -17,7 +17,7 @@
 namespace lamella::test {
 namespace {
 
-using NamedLines = std::vector<std::pair<std::string, CaseLine>>;
+using NamedLines = std::vector<std::pair<std::string, KernelLine>>;
 
 NamedLines lines_of(const std::string& network) {
   std::ifstream file(std::string(LAMELLA_SHAPES_FOLDER) + "/" + network + ".txt");

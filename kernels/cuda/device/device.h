@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cuda/device/block.h"
+#include "kernels/cuda/device/half.h"
 #include "kernels/cuda/device/language.h"
 #include "kernels/cuda/device/launch.h"
 #include "kernels/cuda/device/memory.h"

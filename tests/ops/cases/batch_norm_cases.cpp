@@ -10,7 +10,7 @@ namespace {
 // Operands in this order: x, gamma, beta, running mean and variance.
 enum { kX, kGamma, kBeta, kRunningMean, kRunningVar };
 
-BatchNormShape batch_norm_shape(const CaseLine& line) {
+BatchNormShape batch_norm_shape(const KernelLine& line) {
   BatchNormShape s;
   s.pixels = line.get("pixels");
   s.C = s.x_pitch = s.y_pitch = line.get("C");
@@ -61,7 +61,7 @@ void leave_kinks(BatchNormShape s, std::vector<Values>& in) {
   }
 }
 
-OpCase batch_norm_case(const CaseLine& line) {
+OpCase batch_norm_case(const KernelLine& line) {
   const BatchNormShape s = batch_norm_shape(line);
   const bool large_mean = line.get("mean", 0) != 0;
   const auto momentum = static_cast<float>(line.number("momentum", 10)) / 100.0F;
@@ -134,7 +134,7 @@ void bwd_oracle(const BatchNormShape& s, const std::vector<Values>& in, Values& 
                       sums.data(), s.C, dx.data());
 }
 
-std::vector<Operand> apply_operands(const CaseLine& line, const BatchNormShape& s, bool add) {
+std::vector<Operand> apply_operands(const KernelLine& line, const BatchNormShape& s, bool add) {
   const auto wide = [&](const char* key) { return line.get(key, s.C) == s.C ? 0 : line.get(key); };
   const Shape image{1, s.pixels, 1, s.C};
   return {{"x", image, Fill::AwayFromZero, Role::Constant, wide("x_pitch")},
@@ -147,7 +147,7 @@ std::vector<Operand> apply_operands(const CaseLine& line, const BatchNormShape& 
           {"dx", image, add ? Fill::Uniform : Fill::Poison, Role::State, wide("dx_pitch")}};
 }
 
-OpCase batch_norm_bwd_apply_case(const CaseLine& line) {
+OpCase batch_norm_bwd_apply_case(const KernelLine& line) {
   const BatchNormShape s = batch_norm_shape(line);
   const bool add = line.get("add", 0) != 0;
   OpCase made;
@@ -163,6 +163,7 @@ OpCase batch_norm_bwd_apply_case(const CaseLine& line) {
   made.apply = [s, add](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
     BatchNormShape shape = s;
     shape.x_pitch = in[kApplyX].pitch(), shape.y_pitch = in[kApplyDy].pitch();
+    shape.dtype = in[kApplyX].dtype();
     ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape, in[kApplyX].data(),
              in[kApplyDy].data(), in[kApplyMean].as<float>(), in[kApplyVar].as<float>(),
              in[kApplyGamma].as<float>(), in[kApplyBeta].as<float>(), in[kApplySums].as<float>(),

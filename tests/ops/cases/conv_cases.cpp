@@ -7,7 +7,7 @@
 namespace lamella::test {
 namespace {
 
-Conv2dShape conv2d_shape(const CaseLine& line) {
+Conv2dShape conv2d_shape(const KernelLine& line) {
   Conv2dShape s;
   s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
   s.K = line.get("K"), s.R = line.get("R"), s.S = line.get("S");
@@ -22,7 +22,7 @@ Conv2dShape conv2d_shape(const CaseLine& line) {
   return s;
 }
 
-OpCase conv2d_case(const CaseLine& line) {
+OpCase conv2d_case(const KernelLine& line) {
   const Conv2dShape s = conv2d_shape(line);
   const bool bias = line.get("bias", 1) != 0;
   OpCase made;
@@ -44,7 +44,7 @@ OpCase conv2d_case(const CaseLine& line) {
   return made;
 }
 
-OpCase linear_case(const CaseLine& line) {
+OpCase linear_case(const KernelLine& line) {
   LinearShape s{line.get("N"), line.get("C"), line.get("K"), 0, 0, DType::F32};
   s.x_pitch = s.C, s.y_pitch = s.K;
   const bool bias = line.get("bias", 1) != 0;

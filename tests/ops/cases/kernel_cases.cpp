@@ -21,11 +21,11 @@ OpCase in_place_case(std::vector<Operand> operands) {
   return made;
 }
 
-std::int64_t pitch(const CaseLine& line, const std::string& key) {
+std::int64_t pitch(const KernelLine& line, const std::string& key) {
   return line.get(key, line.get("C")) == line.get("C") ? 0 : line.get(key);
 }
 
-OpCase fill_case(const CaseLine& line) {
+OpCase fill_case(const KernelLine& line) {
   const FlatShape s{line.get("count"), DType::F32};
   const auto value = static_cast<float>(line.number("value", 3));
   OpCase made = in_place_case({{"y", {s.count}, Fill::Poison, Role::State}});
@@ -41,7 +41,7 @@ OpCase fill_case(const CaseLine& line) {
 }
 
 // Extra keys: momentum and decay in percent, nesterov.
-OpCase sgd_case(const CaseLine& line) {
+OpCase sgd_case(const KernelLine& line) {
   const FlatShape s{line.get("count"), DType::F32};
   SgdParams p;
   p.lr = 0.125F;
@@ -64,7 +64,7 @@ OpCase sgd_case(const CaseLine& line) {
 }
 
 // Extra keys: step, decay in percent, eps.
-OpCase adam_case(const CaseLine& line) {
+OpCase adam_case(const KernelLine& line) {
   const FlatShape s{line.get("count"), DType::F32};
   const double step = line.number("step", 1);
   AdamParams p;
@@ -90,7 +90,7 @@ OpCase adam_case(const CaseLine& line) {
 }
 
 // Extra key: add=1 adds to db instead of setting it.
-OpCase bias_bwd_case(const CaseLine& line) {
+OpCase bias_bwd_case(const KernelLine& line) {
   SliceShape s{line.get("pixels"), line.get("C"), line.get("C"), line.get("C"), DType::F32};
   const bool add = line.get("add", 0) != 0;
   OpCase made = in_place_case(
@@ -98,7 +98,7 @@ OpCase bias_bwd_case(const CaseLine& line) {
        {"db", {s.C}, add ? Fill::Uniform : Fill::Poison, Role::State}});
   made.apply = [s, add](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
     SliceShape shape = s;
-    shape.x_pitch = in[0].pitch();
+    shape.x_pitch = in[0].pitch(), shape.dtype = in[0].dtype();
     ctx.call("bias_bwd", &KernelTable::bias_bwd, shape, in[0].data(), in[1].as<float>(),
              add ? Write::Add : Write::Set);
     return Tensor();
@@ -113,7 +113,7 @@ OpCase bias_bwd_case(const CaseLine& line) {
 }
 
 // dx, y and dy each at a pitch of its own; extra key: add=1.
-OpCase relu_bwd_case(const CaseLine& line) {
+OpCase relu_bwd_case(const KernelLine& line) {
   const Shape shape{1, 1, line.get("pixels"), line.get("C")};
   const bool add = line.get("add", 0) != 0;
   OpCase made = in_place_case(
@@ -125,7 +125,8 @@ OpCase relu_bwd_case(const CaseLine& line) {
     for (double& y : in[0]) y = y > 0 ? y : 0;
   };
   made.apply = [add](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
-    const SliceShape s{in[0].pixels(), in[0].channels(), in[2].pitch(), in[0].pitch(), DType::F32};
+    const SliceShape s{in[0].pixels(), in[0].channels(), in[2].pitch(), in[0].pitch(),
+                       in[0].dtype()};
     ctx.call("relu_bwd", &KernelTable::relu_bwd, s, in[0].data(), in[1].data(), in[1].pitch(),
              in[2].data(), add ? Write::Add : Write::Set);
     return Tensor();

@@ -5,12 +5,12 @@
 namespace lamella::test {
 namespace {
 
-SoftmaxShape softmax_shape(const CaseLine& line) {
+SoftmaxShape softmax_shape(const KernelLine& line) {
   const std::int64_t C = line.get("C");
   return {line.get("N"), C, C, DType::F32};
 }
 
-Operand logits(const CaseLine& line, Role role) {
+Operand logits(const KernelLine& line, Role role) {
   const std::int64_t C = line.get("C");
   // The grid of Distinct reaches far beyond what exp can hold, in steps of 0.01.
   const Fill fill = line.get("large", 0) != 0 ? Fill::Distinct : Fill::Uniform;
@@ -18,7 +18,7 @@ Operand logits(const CaseLine& line, Role role) {
   return {"x", {line.get("N"), C}, fill, role, pitch};
 }
 
-OpCase softmax_case(const CaseLine& line) {
+OpCase softmax_case(const KernelLine& line) {
   OpCase made;
   made.operands = {logits(line, Role::Constant)};
   made.y = made.operands[0].shape;
@@ -34,7 +34,7 @@ OpCase softmax_case(const CaseLine& line) {
   return made;
 }
 
-OpCase softmax_cross_entropy_case(const CaseLine& line) {
+OpCase softmax_cross_entropy_case(const KernelLine& line) {
   const SoftmaxShape s = softmax_shape(line);
   OpCase made;
   made.operands = {logits(line, Role::Differentiable),
@@ -52,7 +52,7 @@ OpCase softmax_cross_entropy_case(const CaseLine& line) {
 }
 
 // Two weights, of `count` and of 3 elements. Extra key: lambda in thousandths.
-OpCase l2_penalty_case(const CaseLine& line) {
+OpCase l2_penalty_case(const KernelLine& line) {
   const std::int64_t count = line.get("count");
   const auto lambda = static_cast<float>(line.number("lambda", 100)) / 1000.0F;
   OpCase made;

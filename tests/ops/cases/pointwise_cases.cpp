@@ -6,17 +6,17 @@
 namespace lamella::test {
 namespace {
 
-SliceShape dense_shape(const CaseLine& line) {
+SliceShape dense_shape(const KernelLine& line) {
   const std::int64_t C = line.get("C");
   return {line.get("pixels"), C, C, C, DType::F32};
 }
 
-std::int64_t pitch(const CaseLine& line, const std::string& key) {
+std::int64_t pitch(const KernelLine& line, const std::string& key) {
   return line.get(key, line.get("C")) == line.get("C") ? 0 : line.get(key);
 }
 
 // A case of one differentiable operand x and an output of the same shape.
-OpCase map_case(const CaseLine& line, Fill fill) {
+OpCase map_case(const KernelLine& line, Fill fill) {
   const SliceShape s = dense_shape(line);
   OpCase made;
   made.y = {1, 1, s.pixels, s.C};
@@ -26,7 +26,7 @@ OpCase map_case(const CaseLine& line, Fill fill) {
   return made;
 }
 
-OpCase relu_case(const CaseLine& line) {
+OpCase relu_case(const KernelLine& line) {
   OpCase made = map_case(line, Fill::AwayFromZero);
   made.apply = [](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
     return relu(ctx, in[0], out);
@@ -39,7 +39,7 @@ OpCase relu_case(const CaseLine& line) {
   return made;
 }
 
-OpCase copy_case(const CaseLine& line) {
+OpCase copy_case(const KernelLine& line) {
   OpCase made = map_case(line, Fill::Uniform);
   if (made.y_pitch == 0) made.y_pitch = line.get("C");
   made.apply = [](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
@@ -53,7 +53,7 @@ OpCase copy_case(const CaseLine& line) {
   return made;
 }
 
-OpCase add_case(const CaseLine& line) {
+OpCase add_case(const KernelLine& line) {
   OpCase made = map_case(line, Fill::Uniform);
   made.operands = {{"a", made.y, Fill::Uniform, Role::Differentiable, pitch(line, "a_pitch")},
                    {"b", made.y, Fill::Uniform, Role::Differentiable, pitch(line, "b_pitch")}};
@@ -70,7 +70,7 @@ OpCase add_case(const CaseLine& line) {
 }
 
 // Extra keys: p in percent, seed, step and layer of the mask.
-OpCase dropout_case(const CaseLine& line) {
+OpCase dropout_case(const KernelLine& line) {
   OpCase made = map_case(line, Fill::Uniform);
   const auto p = static_cast<float>(line.number("p", 30)) / 100.0F;
   const auto seed = static_cast<std::uint64_t>(line.get("seed", 5));
@@ -95,7 +95,7 @@ OpCase dropout_case(const CaseLine& line) {
 }
 
 // Three parts of C, C + 1 and 2 channels.
-OpCase concat_case(const CaseLine& line) {
+OpCase concat_case(const KernelLine& line) {
   const std::int64_t pixels = line.get("pixels"), C = line.get("C");
   OpCase made;
   const std::int64_t widths[] = {C, C + 1, 2};

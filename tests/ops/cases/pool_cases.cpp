@@ -5,7 +5,7 @@
 namespace lamella::test {
 namespace {
 
-std::int64_t extent(const CaseLine& line, std::int64_t size, std::int64_t window,
+std::int64_t extent(const KernelLine& line, std::int64_t size, std::int64_t window,
                     std::int64_t stride, std::int64_t pad) {
   const std::int64_t room = size + 2 * pad - window;
   std::int64_t count = room / stride + 1;
@@ -14,7 +14,7 @@ std::int64_t extent(const CaseLine& line, std::int64_t size, std::int64_t window
   return count;
 }
 
-Pool2dShape pool_shape(const CaseLine& line) {
+Pool2dShape pool_shape(const KernelLine& line) {
   Pool2dShape s;
   s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
   s.R = line.get("R"), s.S = line.get("S");
@@ -36,7 +36,7 @@ Pool2dOptions options_of(const Pool2dShape& s) {
   return options;
 }
 
-OpCase pool_case(const CaseLine& line, Fill fill) {
+OpCase pool_case(const KernelLine& line, Fill fill) {
   const Pool2dShape s = pool_shape(line);
   OpCase made;
   made.operands = {{"x", {s.N, s.H, s.W, s.C}, fill}};
@@ -47,7 +47,7 @@ OpCase pool_case(const CaseLine& line, Fill fill) {
   return made;
 }
 
-OpCase max_pool2d_case(const CaseLine& line) {
+OpCase max_pool2d_case(const KernelLine& line) {
   const Pool2dShape s = pool_shape(line);
   OpCase made = pool_case(line, Fill::Distinct);
   made.apply = [s](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
@@ -61,7 +61,7 @@ OpCase max_pool2d_case(const CaseLine& line) {
   return made;
 }
 
-OpCase avg_pool2d_case(const CaseLine& line) {
+OpCase avg_pool2d_case(const KernelLine& line) {
   const Pool2dShape s = pool_shape(line);
   OpCase made = pool_case(line, Fill::Uniform);
   made.apply = [s](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
@@ -76,7 +76,7 @@ OpCase avg_pool2d_case(const CaseLine& line) {
 }
 
 // x is [N, pixels, 1, C].
-OpCase global_avg_pool_case(const CaseLine& line) {
+OpCase global_avg_pool_case(const KernelLine& line) {
   GlobalPoolShape s{line.get("N"), line.get("pixels"), line.get("C"), 0, 0, DType::F32};
   s.x_pitch = s.y_pitch = s.C;
   OpCase made;

@@ -1,14 +1,23 @@
-#include "tests/ops/case_line.h"
+#include "kernels/calls/kernel_line.h"
 
 #include <cmath>
 #include <cstdlib>
 #include <sstream>
+#include <stdexcept>
 
-#include "engine/errors.h"
+namespace lamella {
+namespace {
 
-namespace lamella::test {
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  std::ostringstream sentence;
+  (sentence << ... << parts);
+  throw std::runtime_error(sentence.str());
+}
 
-CaseLine::CaseLine(const std::string& line) : text_(line) {
+}  // namespace
+
+KernelLine::KernelLine(const std::string& line) : text_(line) {
   std::istringstream words(line);
   words >> kernel_;
   if (kernel_.empty()) fail("a case line is empty; it must be `<kernel> key=value ...`");
@@ -28,7 +37,7 @@ CaseLine::CaseLine(const std::string& line) : text_(line) {
   }
 }
 
-double CaseLine::value(const std::string& key) const {
+double KernelLine::value(const std::string& key) const {
   const auto found = values_.find(key);
   if (found == values_.end()) fail("\"", text_, "\" has no ", key, "=");
   char* end = nullptr;
@@ -39,7 +48,7 @@ double CaseLine::value(const std::string& key) const {
   return number;
 }
 
-std::int64_t CaseLine::get(const std::string& key) const {
+std::int64_t KernelLine::get(const std::string& key) const {
   const double number = value(key);
   if (number != std::floor(number) || std::abs(number) > 0x1p53) {
     fail(key, " in \"", text_, "\" is not a whole number");
@@ -47,23 +56,32 @@ std::int64_t CaseLine::get(const std::string& key) const {
   return static_cast<std::int64_t>(number);
 }
 
-std::int64_t CaseLine::get(const std::string& key, std::int64_t otherwise) const {
+std::int64_t KernelLine::get(const std::string& key, std::int64_t otherwise) const {
   return has(key) ? get(key) : otherwise;
 }
 
-double CaseLine::number(const std::string& key, double otherwise) const {
+double KernelLine::number(const std::string& key, double otherwise) const {
   return has(key) ? value(key) : otherwise;
 }
 
-std::vector<std::pair<std::string, CaseLine>> read_shapes(std::istream& file) {
-  std::vector<std::pair<std::string, CaseLine>> lines;
+DType KernelLine::dtype() const {
+  const auto found = values_.find("dtype");
+  if (found == values_.end()) return DType::F32;
+  for (const DType dtype : {DType::F32, DType::BF16, DType::F16}) {
+    if (found->second == name_of(dtype)) return dtype;
+  }
+  fail("dtype=", found->second, " in \"", text_, "\"; use f32, bf16 or f16");
+}
+
+std::vector<std::pair<std::string, KernelLine>> read_shapes(std::istream& file) {
+  std::vector<std::pair<std::string, KernelLine>> lines;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;
     const std::size_t space = line.find(' ');
     if (space == std::string::npos) fail("\"", line, "\" is not `name kernel key=value ...`");
-    lines.emplace_back(line.substr(0, space), CaseLine(line.substr(space + 1)));
+    lines.emplace_back(line.substr(0, space), KernelLine(line.substr(space + 1)));
   }
   return lines;
 }
 
-}  // namespace lamella::test
+}  // namespace lamella

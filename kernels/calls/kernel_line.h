@@ -1,5 +1,6 @@
-// One line of the trace grammar, `<kernel> key=value ...` (engine/trace.h), taken apart. Pairs such
-// as stride=2x1 become the keys stride_h and stride_w.
+// One line of text for one kernel call, `<kernel> key=value ...`: the grammar of LAMELLA_TRACE=op
+// (engine/trace.h), of tests/shapes and of the cases of the op suite. Pairs such as stride=2x1
+// become the keys stride_h and stride_w.
 #pragma once
 
 #include <cstdint>
@@ -9,20 +10,24 @@
 #include <utility>
 #include <vector>
 
-namespace lamella::test {
+#include "kernels/dtype.h"
 
-class CaseLine {
+namespace lamella {
+
+class KernelLine {
  public:
-  // Throws Error where the line is not of the grammar.
-  explicit CaseLine(const std::string& line);
+  // Throws std::runtime_error with a sentence where the line is not of the grammar.
+  explicit KernelLine(const std::string& line);
 
   const std::string& text() const { return text_; }
   const std::string& kernel() const { return kernel_; }
   bool has(const std::string& key) const { return values_.count(key) != 0; }
-  // The value of a key; throws Error naming the line where it is missing or not a number.
+  // The value of a key; throws naming the line where it is missing or not a number.
   std::int64_t get(const std::string& key) const;
   std::int64_t get(const std::string& key, std::int64_t otherwise) const;
   double number(const std::string& key, double otherwise) const;
+  // The value of dtype=; f32 where the line has none.
+  DType dtype() const;
 
  private:
   double value(const std::string& key) const;
@@ -32,6 +37,6 @@ class CaseLine {
 };
 
 // The lines of a shapes file, `name kernel key=value ...`, as (name, line); '#' starts a comment.
-std::vector<std::pair<std::string, CaseLine>> read_shapes(std::istream& file);
+std::vector<std::pair<std::string, KernelLine>> read_shapes(std::istream& file);
 
-}  // namespace lamella::test
+}  // namespace lamella
