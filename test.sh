@@ -40,11 +40,15 @@ clang_build() {
   build build/clang debug -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_CXX_FLAGS_DEBUG=-O0
 }
 
-# The oldest and the newest-tuned architecture: what compiles for these compiles for all.
+# The oldest and the newest-tuned architecture: what compiles for these compiles for all. From
+# scratch, because the compiler says only then which kernels need local memory; none may.
 nvcc_build() {
   PATH=$PATH:/usr/local/cuda/bin
   command -v "${CUDACXX:-nvcc}" >/dev/null || { echo "nvcc is not installed" && exit 77; }
-  build build/nvcc cuda "-DLAMELLA_CUDA_ARCHS=80-real;90-real" -- lamella_cuda
+  rm -rf build/nvcc/kernels/cuda
+  build build/nvcc cuda "-DLAMELLA_CUDA_ARCHS=80-real;90-real" -DCMAKE_CUDA_FLAGS=-Xptxas=-v \
+    -- lamella_cuda | tee build/logs/nvcc-kernels.log
+  tools/checks/spills.sh build/logs/nvcc-kernels.log
 }
 
 export -f build tests clang_build nvcc_build

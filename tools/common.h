@@ -35,6 +35,7 @@ Verb add_forward(CLI::App& app);
 Verb add_synth(CLI::App& app);
 Verb add_inspect(CLI::App& app);
 Verb add_doctor(CLI::App& app);
+Verb add_bench(CLI::App& app);
 
 // --- options ----------------------------------------------------------------------------------
 struct DeviceOptions {

@@ -46,10 +46,12 @@ struct KernelCounts {
   std::uint64_t bytes_requested = 0;          // global: all lanes of all requests
   std::uint64_t bytes_distinct = 0;           // each byte once in a launch
   std::uint64_t bytes_distinct_by_block = 0;  // each byte once in a block
+  std::uint64_t sectors_distinct = 0;         // as above, aligned 32 bytes that were touched
+  std::uint64_t sectors_distinct_by_block = 0;
   std::vector<LineCounts> lines;
 };
 
-constexpr std::uint32_t kControlAbi = 1;
+constexpr std::uint32_t kControlAbi = 2;
 
 // All functions may be called from any thread. Counts and findings are those of the process since
 // they were last cleared; empty except in the counted build.

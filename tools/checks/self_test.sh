@@ -40,4 +40,20 @@ if command -v clang-format-14 >/dev/null; then
   expect format 'should be clang-formatted' engine/x.cpp <<<'int  x;'
 fi
 expect readme 'differ' examples/train_and_predict.cpp <<<'int main() { return 1; }'
+
+# report STACK SPILLED: what ptxas prints of a kernel.
+report() {
+  printf "ptxas info    : Compiling entry function '_Z1fv' for 'sm_90'\n"
+  printf 'ptxas info    : Function properties for _Z1fv\n'
+  printf '    %d bytes stack frame, %d bytes spill stores, 4 bytes spill loads\n' "$1" "$2"
+  printf 'ptxas info    : Used 32 registers, used 0 barriers\n'
+}
+report 0 0 >"$tree/log"
+"$checks/spills.sh" "$tree/log" sm_90 >/dev/null || { echo "spills fails on a good log" && exit 1; }
+for fault in '8 0' '0 12'; do
+  # shellcheck disable=SC2086
+  report $fault >"$tree/log"
+  ! "$checks/spills.sh" "$tree/log" sm_90 >/dev/null || { echo "spills misses $fault" && exit 1; }
+done
+! "$checks/spills.sh" "$tree/log" sm_80 >/dev/null || { echo "spills takes no kernel" && exit 1; }
 echo "the checks find their faults"

@@ -35,6 +35,8 @@ void Ledger::end_launch(const std::string& name, std::uint64_t threads, const Si
   kernel.totals.bytes_requested += launch_.bytes_requested;
   kernel.totals.bytes_distinct += launch_.bytes_distinct;
   kernel.totals.bytes_distinct_by_block += launch_.bytes_distinct_by_block;
+  kernel.totals.sectors_distinct += launch_.sectors_distinct;
+  kernel.totals.sectors_distinct_by_block += launch_.sectors_distinct_by_block;
   for (std::uint32_t number = 1; number < sites_.size(); ++number) {
     const SiteCounts& counts = sites_[number];
     if (counts.requests == 0) continue;

@@ -31,9 +31,15 @@ class Ledger {
   }
 
   void add_request(const Site& site, std::uint32_t number, const Request& request);
-  void add_distinct(unsigned in_launch, unsigned in_block) {
-    launch_.bytes_distinct += in_launch;
-    launch_.bytes_distinct_by_block += in_block;
+  // What an access touched first in its launch, and in its block.
+  struct Fresh {
+    unsigned bytes, sectors;
+  };
+  void add_distinct(const Fresh& in_launch, const Fresh& in_block) {
+    launch_.bytes_distinct += in_launch.bytes;
+    launch_.sectors_distinct += in_launch.sectors;
+    launch_.bytes_distinct_by_block += in_block.bytes;
+    launch_.sectors_distinct_by_block += in_block.sectors;
   }
   // Adds what was counted since the last call to the kernel's counts.
   void end_launch(const std::string& kernel, std::uint64_t threads, const SiteTable& sites);

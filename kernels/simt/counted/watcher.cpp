@@ -10,6 +10,17 @@
 namespace lamella::simt {
 namespace {
 
+// Of the bytes of `mask`, bits of a group of 64, those that `before` lacks; and the same of the
+// group's two sectors.
+Ledger::Fresh fresh(std::uint64_t mask, std::uint64_t before) {
+  constexpr std::uint64_t kSector = 0xFFFFFFFFU;
+  unsigned sectors = 0;
+  for (const std::uint64_t sector : {kSector, kSector << 32U}) {
+    if ((mask & sector) != 0 && (before & sector) == 0) ++sectors;
+  }
+  return {static_cast<unsigned>(std::popcount(mask & ~before)), sectors};
+}
+
 bool in_range(const void* address, const void* begin, std::size_t bytes) {
   return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(begin) <
          bytes;
@@ -158,11 +169,9 @@ void Watcher::count_distinct(ShadowPage& page, std::size_t group, std::uint64_t 
   if (page.block != blocks_) page.in_block.fill(0);
   page.launch = launches_;
   page.block = blocks_;
-  const auto in_launch = static_cast<unsigned>(std::popcount(mask & ~page.in_launch[group]));
-  const auto in_block = static_cast<unsigned>(std::popcount(mask & ~page.in_block[group]));
+  ledger.add_distinct(fresh(mask, page.in_launch[group]), fresh(mask, page.in_block[group]));
   page.in_launch[group] |= mask;
   page.in_block[group] |= mask;
-  ledger.add_distinct(in_launch, in_block);
 }
 
 void Watcher::check_order(ShadowPage& page, const Access& access, Space space, std::uint32_t site) {

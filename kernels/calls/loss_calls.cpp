@@ -1,0 +1,148 @@
+// Softmax, cross-entropy, the L2 penalty, and the optimiser steps.
+#include "kernels/calls/families.h"
+
+namespace lamella::calls {
+namespace {
+
+SoftmaxShape softmax_shape(const KernelLine& line) {
+  const std::int64_t C = line.get("C");
+  return {line.get("N"), C, line.get("x_pitch", C), line.dtype()};
+}
+
+CallOperand logits(const SoftmaxShape& s, const char* name, Use use) {
+  return matrix(name, s.dtype, s.N, s.C, s.x_pitch, use);
+}
+CallOperand probabilities(const SoftmaxShape& s, Use use) {
+  return matrix("probs", DType::F32, s.N, s.C, s.C, use);
+}
+CallOperand labels(const SoftmaxShape& s) {
+  return {"labels", DType::I32, 1, s.N, s.N, Use::In, 0};
+}
+double flops(const SoftmaxShape& s, double of_each) {
+  return of_each * static_cast<double>(s.N * s.C);
+}
+
+KernelCall softmax_fwd(const KernelLine& line) {
+  const SoftmaxShape s = softmax_shape(line);
+  KernelCall call;
+  call.operands = {logits(s, "x", Use::In), probabilities(s, Use::Out)};
+  call.flops = flops(s, 6);
+  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+                 const std::vector<void*>& data) {
+    table.softmax_fwd(ctx, s, data[0], as<float>(data[1]));
+  };
+  return call;
+}
+
+KernelCall softmax_cross_entropy_fwd(const KernelLine& line) {
+  const SoftmaxShape s = softmax_shape(line);
+  KernelCall call;
+  call.operands = {logits(s, "x", Use::In), labels(s), vector("loss", 1, Use::Out),
+                   probabilities(s, Use::Out)};
+  call.flops = flops(s, 6);
+  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+                 const std::vector<void*>& data) {
+    table.softmax_cross_entropy_fwd(ctx, s, data[0], as<const std::int32_t>(data[1]),
+                                    as<float>(data[2]), as<float>(data[3]));
+  };
+  return call;
+}
+
+KernelCall softmax_cross_entropy_bwd(const KernelLine& line) {
+  const SoftmaxShape s = softmax_shape(line);
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {probabilities(s, Use::In), labels(s), vector("dloss", 1, Use::In, 1),
+                   logits(s, "dx", use_of(line))};
+  call.flops = flops(s, 2);
+  call.run = [s, write](const KernelTable& table, const KernelContext& ctx,
+                        const std::vector<void*>& data) {
+    table.softmax_cross_entropy_bwd(ctx, s, as<const float>(data[0]),
+                                    as<const std::int32_t>(data[1]), as<const float>(data[2]),
+                                    data[3], write);
+  };
+  return call;
+}
+
+FlatShape flat_shape(const KernelLine& line) {
+  return {line.get("count"), line.dtype()};
+}
+
+CallOperand flat(const FlatShape& s, const char* name, Use use) {
+  return matrix(name, s.dtype, 1, s.count, s.count, use);
+}
+
+KernelCall l2_penalty_fwd(const KernelLine& line) {
+  const FlatShape s = flat_shape(line);
+  const auto lambda = static_cast<float>(line.number("lambda", 0.1));
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {flat(s, "w", Use::In), vector("loss", 1, use_of(line))};
+  call.flops = 2 * static_cast<double>(s.count);
+  call.run = [s, lambda, write](const KernelTable& table, const KernelContext& ctx,
+                                const std::vector<void*>& data) {
+    table.l2_penalty_fwd(ctx, s, lambda, data[0], as<float>(data[1]), write);
+  };
+  return call;
+}
+
+KernelCall l2_penalty_bwd(const KernelLine& line) {
+  const FlatShape s = flat_shape(line);
+  const auto lambda = static_cast<float>(line.number("lambda", 0.1));
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {flat(s, "w", Use::In), vector("dloss", 1, Use::In, 1),
+                   flat(s, "dw", use_of(line))};
+  call.flops = static_cast<double>(s.count);
+  call.run = [s, lambda, write](const KernelTable& table, const KernelContext& ctx,
+                                const std::vector<void*>& data) {
+    table.l2_penalty_bwd(ctx, s, lambda, data[0], as<const float>(data[1]), data[2], write);
+  };
+  return call;
+}
+
+KernelCall sgd_step(const KernelLine& line) {
+  const FlatShape s = flat_shape(line);
+  SgdParams params;
+  params.lr = 0.01F, params.momentum = static_cast<float>(line.number("momentum", 0.9));
+  KernelCall call;
+  call.operands = {flat(s, "g", Use::In), vector("m", s.count, Use::InOut),
+                   flat(s, "w", Use::InOut)};
+  call.flops = 6 * static_cast<double>(s.count);
+  call.run = [s, params](const KernelTable& table, const KernelContext& ctx,
+                         const std::vector<void*>& data) {
+    table.sgd_step(ctx, s, params, data[0], as<float>(data[1]), data[2]);
+  };
+  return call;
+}
+
+KernelCall adam_step(const KernelLine& line) {
+  const FlatShape s = flat_shape(line);
+  AdamParams params;
+  params.lr = 1e-3F, params.correction1 = 0.1F, params.correction2 = 1e-3F;  // the first step
+  KernelCall call;
+  call.operands = {flat(s, "g", Use::In), vector("m", s.count, Use::InOut),
+                   vector("v", s.count, Use::InOut), flat(s, "w", Use::InOut)};
+  call.flops = 16 * static_cast<double>(s.count);
+  call.run = [s, params](const KernelTable& table, const KernelContext& ctx,
+                         const std::vector<void*>& data) {
+    table.adam_step(ctx, s, params, data[0], as<float>(data[1]), as<float>(data[2]), data[3]);
+  };
+  return call;
+}
+
+}  // namespace
+
+const std::vector<Entry>& loss_entries() {
+  static const std::vector<Entry> entries = {
+      {"softmax_fwd", softmax_fwd},
+      {"softmax_cross_entropy_fwd", softmax_cross_entropy_fwd},
+      {"softmax_cross_entropy_bwd", softmax_cross_entropy_bwd},
+      {"l2_penalty_fwd", l2_penalty_fwd},
+      {"l2_penalty_bwd", l2_penalty_bwd},
+      {"sgd_step", sgd_step},
+      {"adam_step", adam_step}};
+  return entries;
+}
+
+}  // namespace lamella::calls

@@ -1,0 +1,91 @@
+#include "tools/count_call.h"
+
+#include <algorithm>
+
+#include "engine/errors.h"
+
+namespace lamella::tool {
+namespace {
+
+constexpr std::uint64_t kSectorBytes = 32;
+
+// Each operand is an allocation of its own, as wide as its pitch: accesses beside it are found.
+Tensor make_operand(Context& ctx, const CallOperand& operand) {
+  const Shape shape{operand.rows, operand.pitch};
+  const auto count = static_cast<std::size_t>(shape.count());
+  if (operand.use == CallOperand::Use::Out) return ctx.empty(shape, operand.dtype);
+  if (operand.dtype == DType::I32) return ctx.from_host(std::vector<std::int32_t>(count), shape);
+  if (is_floating(operand.dtype)) {
+    return ctx.from_host(std::vector<float>(count, operand.initial), shape, operand.dtype);
+  }
+  const Tensor bytes = ctx.empty(shape, operand.dtype);
+  const std::vector<std::uint8_t> zeros(count);
+  ctx.backend().copy_to_device(bytes.data(), zeros.data(), zeros.size(), nullptr);
+  return bytes;
+}
+
+const simt::Control& control_of(const Context& ctx) {
+  const simt::Control* control = simt::control_of(ctx.backend());
+  if (control == nullptr || control->abi != simt::kControlAbi) {
+    fail("the emulator beside this program is of another build; build both again");
+  }
+  return *control;
+}
+
+}  // namespace
+
+std::unique_ptr<Context> make_counting_context() {
+  Context::Options options;
+  options.device = "simt-counted";
+  options.cache_memory = false;
+  return std::make_unique<Context>(options);
+}
+
+CountedCall count_call(Context& ctx, const KernelCall& call) {
+  const simt::Control& control = control_of(ctx);
+  std::vector<Tensor> operands;
+  std::vector<void*> data;
+  for (const CallOperand& operand : call.operands) {
+    operands.push_back(make_operand(ctx, operand));
+    data.push_back(operands.back().data());
+  }
+  control.clear_counts();
+  control.clear_findings();
+  call.run(ctx.kernels(), ctx.kernel_context(), data);
+  ctx.synchronize();
+  return {call, control.counts(), control.findings()};
+}
+
+std::uint64_t CountedCall::bytes_distinct() const {
+  std::uint64_t sectors = 0;
+  for (const simt::KernelCounts& kernel : counts) sectors += kernel.sectors_distinct;
+  return sectors * kSectorBytes;
+}
+
+std::uint64_t CountedCall::bytes_requested() const {
+  std::uint64_t sectors = 0;
+  for (const simt::KernelCounts& kernel : counts) {
+    for (const simt::LineCounts& line : kernel.lines) sectors += line.sectors;
+  }
+  return sectors * kSectorBytes;
+}
+
+double CountedCall::worst_sectors_per_request() const {
+  double worst = 0;
+  for (const simt::KernelCounts& kernel : counts) {
+    for (const simt::LineCounts& line : kernel.lines) {
+      worst = std::max(worst, line.sectors_per_request);
+    }
+  }
+  return worst;
+}
+
+double CountedCall::worst_conflict_ways() const {
+  double worst = 1;
+  for (const simt::KernelCounts& kernel : counts) {
+    for (const simt::LineCounts& line : kernel.lines) worst = std::max(worst, line.conflict_ways);
+  }
+  return worst;
+}
+
+}  // namespace lamella::tool
