@@ -8,13 +8,18 @@
 namespace lamella::cuda {
 namespace {
 
+// z = relu_in ? max(x, 0) : x.
+__device__ __forceinline__ float input(const BatchNormShape& s, float x) {
+  return s.relu_in && x <= 0 ? 0.0F : x;
+}
+
 // What a channel needs, in registers.
 struct Channel {
   float mean, inverse_std, gamma, beta;
 
-  // The normalised value of z = relu_in ? max(x, 0) : x.
+  // zhat, the normalised value of z.
   __device__ float normalised(const BatchNormShape& s, float x) const {
-    return ((s.relu_in && x <= 0 ? 0.0F : x) - mean) * inverse_std;
+    return (input(s, x) - mean) * inverse_std;
   }
   // t = gamma * zhat + beta. Forward and backward call this one, so both see the same sign.
   __device__ float scaled(float zhat) const { return gamma * zhat + beta; }
@@ -24,35 +29,67 @@ struct Channel {
   }
 };
 
-__device__ __forceinline__ Channel read_channel(std::int64_t c, float eps,
-                                                const float* __restrict__ mean,
-                                                const float* __restrict__ var,
-                                                const float* __restrict__ gamma,
-                                                const float* __restrict__ beta) {
-  return {mean[c], 1.0F / sqrtf(var[c] + eps), gamma[c], beta[c]};
+// Parameters of a block's channels in shared memory: memory is asked for them once by the block,
+// not once by every thread.
+template <int kArrays, int V>
+struct Parameters {
+  alignas(16) float of[kArrays][kTileChannels<V>];
+};
+
+// Fills `tile` from as many arrays of `channels` values. All threads of the block call it.
+template <int V, int kArrays, class... Arrays>
+__device__ __forceinline__ void stage(Parameters<kArrays, V>& tile, std::int64_t channels,
+                                      const Arrays* __restrict__... arrays) {
+  static_assert(sizeof...(arrays) == kArrays);
+  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
+  const std::int64_t c = std::int64_t{blockIdx.x} * blockDim.x * V + thread;
+  if (thread < blockDim.x * V && c < channels) {
+    int row = 0;
+    ((tile.of[row++][thread] = static_cast<float>(arrays[c])), ...);
+  }
+  __syncthreads();
+}
+
+// This thread's values of array `row`.
+template <int V, int kArrays>
+__device__ __forceinline__ Run<V> staged(const Parameters<kArrays, V>& tile, int row) {
+  return load<V>(&tile.of[row][threadIdx.x * V]);
+}
+
+// This thread's channels, from the arrays mean, var, gamma, beta.
+template <int V, int kArrays>
+__device__ __forceinline__ void read_channels(const Parameters<kArrays, V>& tile, float eps,
+                                              Channel (&channel)[V]) {
+  const Run<V> mean = staged(tile, 0), var = staged(tile, 1);
+  const Run<V> gamma = staged(tile, 2), beta = staged(tile, 3);
+  for (int i = 0; i < V; ++i) {
+    channel[i] = {mean[i], 1.0F / sqrtf(var[i] + eps), gamma[i], beta[i]};
+  }
 }
 
 // partials[share][c] = moments of z[., c] - z0[c] over this block's share of the pixels, where z0
 // is the first pixel: distances from a value of the channel itself keep their digits where |mean|
 // >> std, and Welford's update keeps them where that first value is an outlier. Threads: x take
-// channels, y take pixels (kernels/cuda/columns.h). x at x_pitch. Accumulation in f32.
+// runs of V channels, y take pixels (kernels/cuda/columns.h). x at x_pitch. Accumulation in f32.
 // Deterministic: the order is fixed by the shape. Least bytes: pixels * C * sizeof(T).  FLOPs:
 // pixels * C * 8.
-template <class T>
+template <class T, int V>
 __global__ void batch_norm_stats_partial_kernel(BatchNormShape s, const T* __restrict__ x,
                                                 float* __restrict__ partials) {
-  Moments moments;
-  if (column() < s.C) {
-    const T* mine = x + column();
-    const float first = static_cast<float>(mine[0]);
-    const float z0 = s.relu_in && first <= 0 ? 0.0F : first;
+  using Tile = Parameters<1, V>;
+  SHARED(Tile, tile, [1]);
+  stage<V>(tile[0], s.C, x);
+  Moments moments[V];
+  const std::int64_t c = column<V>();
+  if (c < s.C) {
+    const Run<V> first = staged(tile[0], 0);
     const Loop pixels = pixel_loop();
     for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-      const float value = static_cast<float>(mine[pixel * s.x_pitch]);
-      moments.add((s.relu_in && value <= 0 ? 0.0F : value) - z0);
+      const Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+      for (int i = 0; i < V; ++i) moments[i].add(input(s, run[i]) - input(s, first[i]));
     }
   }
-  write_partial(moments, s.C, partials);
+  write_partial<V>(moments, s.C, partials);
 }
 
 // mean[c], var[c] (biased) from `count` partials.
@@ -63,10 +100,10 @@ __global__ void batch_norm_stats_merge_kernel(BatchNormShape s, int count, const
                                               const float* __restrict__ partials,
                                               float* __restrict__ mean, float* __restrict__ var) {
   const Moments moments = merge_partials<Moments>(partials, count, s.C);
-  if (threadIdx.y != 0 || column() >= s.C) return;
-  const float first = static_cast<float>(x[column()]);
-  mean[column()] = (s.relu_in && first <= 0 ? 0.0F : first) + moments.mean();
-  var[column()] = moments.m2() / moments.count();
+  const std::int64_t c = column<1>();
+  if (threadIdx.y != 0 || c >= s.C) return;
+  mean[c] = input(s, static_cast<float>(x[c])) + moments.mean();
+  var[c] = moments.m2() / moments.count();
 }
 
 // y = t, or max(t, 0) with relu_out. Subtracting the mean first keeps the digits of z where
@@ -79,43 +116,54 @@ __global__ void batch_norm_apply_kernel(BatchNormShape s, const T* __restrict__ 
                                         const float* __restrict__ var,
                                         const float* __restrict__ gamma,
                                         const float* __restrict__ beta, T* __restrict__ y) {
-  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
-  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
-    Channel channel[V];
-    for (int i = 0; i < V; ++i) channel[i] = read_channel(c + i, s.eps, mean, var, gamma, beta);
-    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-      Run<V> run = load<V>(x + pixel * s.x_pitch + c);
-      for (int i = 0; i < V; ++i) {
-        const float t = channel[i].scaled(channel[i].normalised(s, run[i]));
-        run[i] = s.relu_out && t <= 0 ? 0.0F : t;
-      }
-      store<V>(y + pixel * s.y_pitch + c, run);
+  using Tile = Parameters<4, V>;
+  SHARED(Tile, tile, [1]);
+  stage<V>(tile[0], s.C, mean, var, gamma, beta);
+  const std::int64_t c = column<V>();
+  if (c >= s.C) return;
+  Channel channel[V];
+  read_channels(tile[0], s.eps, channel);
+  const Loop pixels = pixel_loop();
+  for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+    Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+    for (int i = 0; i < V; ++i) {
+      const float t = channel[i].scaled(channel[i].normalised(s, run[i]));
+      run[i] = s.relu_out && t <= 0 ? 0.0F : t;
     }
+    store<V>(y + pixel * s.y_pitch + c, run);
   }
 }
 
 // partials[share][c] = sums of g and of g * zhat over this block's share of the pixels.
-// Threads: x take channels, y take pixels (kernels/cuda/columns.h). x at x_pitch, dy at y_pitch.
-// Accumulation in f32. Deterministic: the order is fixed by the shape.
+// Threads: x take runs of V channels, y take pixels (kernels/cuda/columns.h). x at x_pitch, dy at
+// y_pitch. Accumulation in f32. Deterministic: the order is fixed by the shape.
 // Least bytes: pixels * C * sizeof(T) * 2.  FLOPs: pixels * C * 9.
-template <class T>
+template <class T, int V>
 __global__ void batch_norm_bwd_reduce_partial_kernel(
     BatchNormShape s, const T* __restrict__ x, const T* __restrict__ dy,
     const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
     const float* __restrict__ beta, float* __restrict__ partials) {
-  Sums<2> sums;
-  if (column() < s.C) {
-    const Channel channel = read_channel(column(), s.eps, mean, var, gamma, beta);
+  using Tile = Parameters<4, V>;
+  SHARED(Tile, tile, [1]);
+  stage<V>(tile[0], s.C, mean, var, gamma, beta);
+  Sums<2> sums[V];
+  const std::int64_t c = column<V>();
+  if (c < s.C) {
+    Channel channel[V];
+    read_channels(tile[0], s.eps, channel);
     const Loop pixels = pixel_loop();
     for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-      const float value = static_cast<float>(x[pixel * s.x_pitch + column()]);
-      const float zhat = channel.normalised(s, value);
-      const float g = channel.passed(s, zhat, static_cast<float>(dy[pixel * s.y_pitch + column()]));
-      sums.v[0] += g;
-      sums.v[1] += g * zhat;
+      const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
+      const Run<V> grad = load<V>(dy + pixel * s.y_pitch + c);
+      for (int i = 0; i < V; ++i) {
+        const float zhat = channel[i].normalised(s, in[i]);
+        const float g = channel[i].passed(s, zhat, grad[i]);
+        sums[i].v[0] += g;
+        sums[i].v[1] += g * zhat;
+      }
     }
   }
-  write_partial(sums, s.C, partials);
+  write_partial<V>(sums, s.C, partials);
 }
 
 // sums[0..C) = sum g = dbeta, sums[C..2C) = sum g * zhat = dgamma, from `count` partials.
@@ -125,9 +173,10 @@ __global__ void batch_norm_bwd_reduce_merge_kernel(std::int64_t channels, int co
                                                    const float* __restrict__ partials,
                                                    float* __restrict__ sums) {
   const Sums<2> sum = merge_partials<Sums<2>>(partials, count, channels);
-  if (threadIdx.y != 0 || column() >= channels) return;
-  sums[column()] = sum.v[0];
-  sums[channels + column()] = sum.v[1];
+  const std::int64_t c = column<1>();
+  if (threadIdx.y != 0 || c >= channels) return;
+  sums[c] = sum.v[0];
+  sums[channels + c] = sum.v[1];
 }
 
 // training:  dz = gamma / sqrt(var + eps) * (g - sums_g / pixels - zhat * sums_gz / pixels)
@@ -141,28 +190,31 @@ __global__ void batch_norm_bwd_apply_kernel(
     const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
     const float* __restrict__ beta, const float* __restrict__ sums, std::int64_t dx_pitch,
     T* __restrict__ dx, Write write) {
-  const float per_pixel = s.training ? 1.0F / static_cast<float>(s.pixels) : 0.0F;
-  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
-  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
-    Channel channel[V];
-    float mean_g[V], mean_gz[V];
+  using Tile = Parameters<6, V>;
+  SHARED(Tile, tile, [1]);
+  stage<V>(tile[0], s.C, mean, var, gamma, beta, sums, sums + s.C);
+  const std::int64_t c = column<V>();
+  if (c >= s.C) return;
+  Channel channel[V];
+  read_channels(tile[0], s.eps, channel);
+  Run<V> mean_g = staged(tile[0], 4), mean_gz = staged(tile[0], 5);
+  const float per_pixel = 1.0F / static_cast<float>(s.pixels);
+  for (int i = 0; i < V; ++i) {
+    mean_g[i] = s.training ? mean_g[i] * per_pixel : 0.0F;
+    mean_gz[i] = s.training ? mean_gz[i] * per_pixel : 0.0F;
+  }
+  const Loop pixels = pixel_loop();
+  for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+    const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
+    Run<V> run = load<V>(dy + pixel * s.y_pitch + c);
     for (int i = 0; i < V; ++i) {
-      channel[i] = read_channel(c + i, s.eps, mean, var, gamma, beta);
-      mean_g[i] = s.training ? sums[c + i] * per_pixel : 0.0F;
-      mean_gz[i] = s.training ? sums[s.C + c + i] * per_pixel : 0.0F;
+      const float zhat = channel[i].normalised(s, in[i]);
+      const float g = channel[i].passed(s, zhat, run[i]);
+      const float dz =
+          channel[i].gamma * channel[i].inverse_std * (g - mean_g[i] - zhat * mean_gz[i]);
+      run[i] = s.relu_in && in[i] <= 0 ? 0.0F : dz;
     }
-    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-      const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
-      Run<V> run = load<V>(dy + pixel * s.y_pitch + c);
-      for (int i = 0; i < V; ++i) {
-        const float zhat = channel[i].normalised(s, in[i]);
-        const float g = channel[i].passed(s, zhat, run[i]);
-        const float dz =
-            channel[i].gamma * channel[i].inverse_std * (g - mean_g[i] - zhat * mean_gz[i]);
-        run[i] = s.relu_in && in[i] <= 0 ? 0.0F : dz;
-      }
-      store<V>(dx + pixel * dx_pitch + c, run, write);
-    }
+    store<V>(dx + pixel * dx_pitch + c, run, write);
   }
 }
 
@@ -181,26 +233,34 @@ __global__ void batch_norm_update_kernel(std::int64_t count, float momentum, flo
   }
 }
 
+// A block of the element-wise kernels has so many pixels that the parameters of its channels, up to
+// 24 bytes each, add at most a twenty-fifth to what it moves.
+template <class T, int V>
+Plan plan_elements(const BatchNormShape& s) {
+  return plan_tiles<V>(s.pixels, s.C, 200 / static_cast<std::int64_t>(sizeof(T)));
+}
+
 void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
                       float* var) {
   if (s.pixels == 0 || s.C == 0) return;
-  dispatch_type("batch_norm_stats", s.dtype, [&]<class T>() {
+  dispatch("batch_norm_stats", {s.dtype, {s.C, s.x_pitch}, {x}}, [&]<class T, int V>() {
     const auto* in = static_cast<const T*>(x);
-    const ColumnPlan plan = plan_columns(s.pixels, s.C);
+    const ColumnPlan plan = plan_columns<T, V, Moments>(s.pixels, s.C);
     float* partials = ctx.scratch<float>(plan.partials(Moments::kFields, s.C));
-    launch("batch_norm_stats", batch_norm_stats_partial_kernel<T>, plan.grid, plan.block, 0, ctx, s,
-           in, partials);
-    launch("batch_norm_stats", batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.block, 0,
-           ctx, s, static_cast<int>(plan.grid.y), in, partials, mean, var);
+    launch("batch_norm_stats", batch_norm_stats_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx,
+           s, in, partials);
+    launch("batch_norm_stats", batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.merge_block,
+           0, ctx, s, static_cast<int>(plan.grid.y), in, partials, mean, var);
   });
 }
 
 void batch_norm_apply(const KernelContext& ctx, const BatchNormShape& s, const void* x,
                       const float* mean, const float* var, const float* gamma, const float* beta,
                       void* y) {
+  if (s.pixels == 0 || s.C == 0) return;
   const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}};
   dispatch("batch_norm_apply", access, [&]<class T, int V>() {
-    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    const Plan plan = plan_elements<T, V>(s);
     launch("batch_norm_apply", batch_norm_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx, s,
            static_cast<const T*>(x), mean, var, gamma, beta, static_cast<T*>(y));
   });
@@ -210,14 +270,15 @@ void batch_norm_bwd_reduce(const KernelContext& ctx, const BatchNormShape& s, co
                            const void* dy, const float* mean, const float* var, const float* gamma,
                            const float* beta, float* sums) {
   if (s.pixels == 0 || s.C == 0) return;
-  dispatch_type("batch_norm_bwd_reduce", s.dtype, [&]<class T>() {
-    const ColumnPlan plan = plan_columns(s.pixels, s.C);
+  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, dy}};
+  dispatch("batch_norm_bwd_reduce", access, [&]<class T, int V>() {
+    const ColumnPlan plan = plan_columns<T, V, Sums<2>>(s.pixels, s.C);
     float* partials = ctx.scratch<float>(plan.partials(Sums<2>::kFields, s.C));
-    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_partial_kernel<T>, plan.grid, plan.block,
-           0, ctx, s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta,
-           partials);
-    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_merge_kernel, plan.merge_grid, plan.block,
-           0, ctx, s.C, static_cast<int>(plan.grid.y), partials, sums);
+    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_partial_kernel<T, V>, plan.grid,
+           plan.block, 0, ctx, s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var,
+           gamma, beta, partials);
+    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_merge_kernel, plan.merge_grid,
+           plan.merge_block, 0, ctx, s.C, static_cast<int>(plan.grid.y), partials, sums);
   });
 }
 
@@ -225,9 +286,10 @@ void batch_norm_bwd_apply(const KernelContext& ctx, const BatchNormShape& s, con
                           const void* dy, const float* mean, const float* var, const float* gamma,
                           const float* beta, const float* sums, std::int64_t dx_pitch, void* dx,
                           Write write) {
+  if (s.pixels == 0 || s.C == 0) return;
   const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch, dx_pitch}, {x, dy, dx}};
   dispatch("batch_norm_bwd_apply", access, [&]<class T, int V>() {
-    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    const Plan plan = plan_elements<T, V>(s);
     launch("batch_norm_bwd_apply", batch_norm_bwd_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx,
            s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta, sums,
            dx_pitch, static_cast<T*>(dx), write);

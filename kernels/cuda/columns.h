@@ -1,10 +1,11 @@
 // Reduction of a matrix of pixels x channels along the pixels, in two stages and without atomics:
-// bias gradients and the sums and statistics of batch norm.
+// bias gradients, global pooling, and the sums and statistics of batch norm.
 //   stage 1: each block reduces a share of the pixels of its channels and writes one partial for
 //            each channel;
 //   stage 2: one block for each tile of channels merges the partials in a fixed order.
-// Threads x take neighbouring channels, so every access of a warp is contiguous; threads y take
-// pixels and merge through shared memory. The grid depends on the shape alone: deterministic.
+// Threads x take neighbouring runs of V channels, so a warp's access is contiguous; threads y take
+// pixels and merge through shuffles and shared memory. The grid depends on the shape alone:
+// deterministic.
 //
 // An accumulator is a struct with `float v[kFields]`, zero by default, and `void merge(const A&)`.
 #pragma once
@@ -48,78 +49,118 @@ struct Moments {
   }
 };
 
+// Threads x of a block of plan_columns: runs that fill 128 bytes, or single channels.
+template <int V>
+constexpr unsigned kRuns = V == 1 ? 32 : 8;
+// The most channels of a block.
+template <int V>
+constexpr int kTileChannels = static_cast<int>(kRuns<V>) * V;
+
+// The first channel of this thread's run.
+template <int V>
 __device__ __forceinline__ std::int64_t column() {
-  return std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  return (std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * V;
 }
 
-// Merges the accumulators of the threads y of each column, by halves; all threads of the block
-// call it, once in a kernel. The result is in threads y = 0.
-template <class A>
-__device__ __forceinline__ A merge_rows(A mine) {
-  SHARED(float, tile, [A::kFields][kBlock]);
-  const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;
-  for (int i = 0; i < A::kFields; ++i) tile[i][slot] = mine.v[i];
-  __syncthreads();
-  for (unsigned rows = blockDim.y / 2; rows > 0; rows /= 2) {
-    if (threadIdx.y < rows) {
+// Merges the accumulators of the threads y of each run; all threads of the block call it, once in
+// a kernel. The result is in threads y = 0.
+template <int V, class A>
+__device__ __forceinline__ void merge_rows(A (&mine)[V]) {
+  constexpr unsigned kWarps = kBlock / kWarpLanes;
+  SHARED(float, tile, [A::kFields * V][kWarps][kRuns<V>]);
+  for (unsigned distance = blockDim.x; distance < kWarpLanes; distance *= 2) {
+    for (int i = 0; i < V; ++i) {
       A other;
-      for (int i = 0; i < A::kFields; ++i) other.v[i] = tile[i][slot + rows * blockDim.x];
-      mine.merge(other);
-      for (int i = 0; i < A::kFields; ++i) tile[i][slot] = mine.v[i];
+      for (int f = 0; f < A::kFields; ++f) {
+        other.v[f] = __shfl_down_sync(kAllLanes, mine[i].v[f], distance);
+      }
+      mine[i].merge(other);
     }
-    __syncthreads();
   }
-  return mine;
+  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
+  const unsigned warp = thread / kWarpLanes, lane = thread % kWarpLanes;
+  if (lane < blockDim.x) {
+    for (int i = 0; i < V; ++i) {
+      for (int f = 0; f < A::kFields; ++f) tile[i * A::kFields + f][warp][lane] = mine[i].v[f];
+    }
+  }
+  __syncthreads();
+  if (threadIdx.y != 0) return;
+  for (unsigned other_warp = 1; other_warp < kWarps; ++other_warp) {
+    for (int i = 0; i < V; ++i) {
+      A other;
+      for (int f = 0; f < A::kFields; ++f) {
+        other.v[f] = tile[i * A::kFields + f][other_warp][lane];
+      }
+      mine[i].merge(other);
+    }
+  }
 }
 
 // End of stage 1: partials [kFields][gridDim.y][C].
-template <class A>
-__device__ __forceinline__ void write_partial(const A& mine, std::int64_t channels,
+template <int V, class A>
+__device__ __forceinline__ void write_partial(A (&mine)[V], std::int64_t channels,
                                               float* __restrict__ partials) {
-  const A sum = merge_rows(mine);
-  if (threadIdx.y != 0 || column() >= channels) return;
-  for (int i = 0; i < A::kFields; ++i) {
-    partials[(std::int64_t{gridDim.y} * i + blockIdx.y) * channels + column()] = sum.v[i];
+  merge_rows<V>(mine);
+  if (threadIdx.y != 0 || column<V>() >= channels) return;
+  for (int f = 0; f < A::kFields; ++f) {
+    Run<V> run;
+    for (int i = 0; i < V; ++i) run[i] = mine[i].v[f];
+    const std::int64_t row = std::int64_t{gridDim.y} * f + blockIdx.y;
+    store<V>(partials + row * channels + column<V>(), run);
   }
 }
 
-// Stage 2: merges `count` partials of this thread's column; the result is in threads y = 0.
+// Stage 2: merges `count` partials of this thread's channel; the result is in threads y = 0.
 template <class A>
 __device__ __forceinline__ A merge_partials(const float* __restrict__ partials, int count,
                                             std::int64_t channels) {
-  A sum;
-  if (column() < channels) {
+  A sum[1];
+  if (column<1>() < channels) {
     for (int row = static_cast<int>(threadIdx.y); row < count;
          row += static_cast<int>(blockDim.y)) {
       A part;
-      for (int i = 0; i < A::kFields; ++i) {
-        part.v[i] = partials[(std::int64_t{count} * i + row) * channels + column()];
+      for (int f = 0; f < A::kFields; ++f) {
+        part.v[f] = partials[(std::int64_t{count} * f + row) * channels + column<1>()];
       }
-      sum.merge(part);
+      sum[0].merge(part);
     }
   }
-  return merge_rows(sum);
+  merge_rows<1>(sum);
+  return sum[0];
 }
 
-// Stage 1 runs on `grid`, stage 2 on `merge_grid`, both with `block`; partials are
+// Stage 1 runs on `grid` with `block`, stage 2 on `merge_grid` with `merge_block`; partials are
 // kFields * grid.y * C floats.
 struct ColumnPlan {
-  dim3 grid, merge_grid, block;
+  dim3 grid, block, merge_grid, merge_block;
   std::int64_t partials(int fields, std::int64_t channels) const {
     return std::int64_t{fields} * grid.y * channels;
   }
 };
 
-// A warp covers 32 channels where there are so many. A thread gets at least 8 pixels, and there
-// are at most about 1024 blocks.
-inline ColumnPlan plan_columns(std::int64_t pixels, std::int64_t channels) {
-  const dim3 block = block_for(channels, 32);
-  const std::int64_t tiles = divide_up(channels, block.x);
-  const std::int64_t most = std::max<std::int64_t>(1, 1024 / tiles);
-  const std::int64_t shares =
-      std::clamp<std::int64_t>(divide_up(pixels, std::int64_t{block.y} * 8), 1, most);
-  const auto x = static_cast<unsigned>(tiles);
-  return {{x, static_cast<unsigned>(shares), 1}, {x, 1, 1}, block};
+// Blocks of `runs` threads x at most, with at least `least_pixels` pixels for each, and no more
+// than fill a large GPU a few times over.
+template <int V>
+Plan plan_tiles(std::int64_t pixels, std::int64_t channels, std::int64_t least_pixels) {
+  constexpr std::int64_t kMostTiles = 1056;  // 8 for each multiprocessor of an H100
+  const std::int64_t runs = divide_up(channels, V);
+  const dim3 block = block_for(runs, kRuns<V>);
+  const std::int64_t tiles = divide_up(runs, block.x);
+  const std::int64_t most =
+      std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(tiles, 1));
+  const std::int64_t shares = std::clamp<std::int64_t>(pixels / least_pixels, 1, most);
+  return {{static_cast<unsigned>(tiles), static_cast<unsigned>(shares), 1}, block};
+}
+
+// A block's share is so large that its partials, written once and read once, add little to what it
+// reads: 2 * 4 * kFields bytes for a channel beside sizeof(T) for each of its pixels.
+template <class T, int V, class A>
+ColumnPlan plan_columns(std::int64_t pixels, std::int64_t channels) {
+  constexpr std::int64_t kLeast = 2 * 4 * A::kFields * 40 / static_cast<std::int64_t>(sizeof(T));
+  const Plan first = plan_tiles<V>(pixels, channels, kLeast);
+  const Plan second = plan_tiles<1>(1, channels, 1);
+  return {first.grid, first.block, second.grid, second.block};
 }
 
 }  // namespace lamella::cuda

@@ -6,24 +6,28 @@ namespace lamella::cuda {
 namespace {
 
 // y[n,c] = sum over the pixels of image n of x / pixels.
-// Threads: x take channels, y take pixels and merge by halves; blocks y take images. One block for
+// Threads: x take runs of V channels, y take pixels and merge; blocks y take images. One block for
 // each image and tile of channels: meant for the small maps at the end of a net.
 // x at x_pitch, y at y_pitch. Accumulation in f32. Deterministic.
 // Least bytes: N * C * (pixels + 1) * sizeof(T).  FLOPs: N * pixels * C.
-template <class T>
+template <class T, int V>
 __global__ void global_avg_pool_fwd_kernel(GlobalPoolShape s, const T* __restrict__ x,
                                            T* __restrict__ y) {
+  const std::int64_t c = column<V>();
   for (std::int64_t n = blockIdx.y; n < s.N; n += gridDim.y) {
-    Sums<1> sum;
-    if (column() < s.C) {
-      const T* image = x + n * s.pixels * s.x_pitch + column();
+    Sums<1> sums[V];
+    if (c < s.C) {
+      const T* image = x + n * s.pixels * s.x_pitch + c;
       for (std::int64_t pixel = threadIdx.y; pixel < s.pixels; pixel += blockDim.y) {
-        sum.v[0] += static_cast<float>(image[pixel * s.x_pitch]);
+        const Run<V> run = load<V>(image + pixel * s.x_pitch);
+        for (int i = 0; i < V; ++i) sums[i].v[0] += run[i];
       }
     }
-    sum = merge_rows(sum);
-    if (threadIdx.y == 0 && column() < s.C) {
-      y[n * s.y_pitch + column()] = static_cast<T>(sum.v[0] / static_cast<float>(s.pixels));
+    merge_rows<V>(sums);
+    if (threadIdx.y == 0 && c < s.C) {
+      Run<V> mean;
+      for (int i = 0; i < V; ++i) mean[i] = sums[i].v[0] / static_cast<float>(s.pixels);
+      store<V>(y + n * s.y_pitch + c, mean);
     }
     __syncthreads();
   }
@@ -50,12 +54,12 @@ __global__ void global_avg_pool_bwd_kernel(GlobalPoolShape s, const T* __restric
 void global_avg_pool_fwd(const KernelContext& ctx, const GlobalPoolShape& s, const void* x,
                          void* y) {
   if (s.pixels == 0 || s.C == 0) return;
-  dispatch_type("global_avg_pool_fwd", s.dtype, [&]<class T>() {
-    const dim3 block = block_for(s.C, 32);
-    const dim3 grid{static_cast<unsigned>(divide_up(s.C, block.x)),
-                    static_cast<unsigned>(std::min<std::int64_t>(s.N, 65535)), 1};
-    launch("global_avg_pool_fwd", global_avg_pool_fwd_kernel<T>, grid, block, 0, ctx, s,
-           static_cast<const T*>(x), static_cast<T*>(y));
+  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}};
+  dispatch("global_avg_pool_fwd", access, [&]<class T, int V>() {
+    Plan plan = plan_tiles<V>(1, s.C, 1);
+    plan.grid.y = static_cast<unsigned>(std::min<std::int64_t>(s.N, 65535));
+    launch("global_avg_pool_fwd", global_avg_pool_fwd_kernel<T, V>, plan.grid, plan.block, 0, ctx,
+           s, static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
 
