@@ -49,9 +49,6 @@ struct Moments {
   }
 };
 
-// Threads x of a block of plan_columns: runs that fill 128 bytes, or single channels.
-template <int V>
-constexpr unsigned kRuns = V == 1 ? 32 : 8;
 // The most channels of a block.
 template <int V>
 constexpr int kTileChannels = static_cast<int>(kRuns<V>) * V;

@@ -107,6 +107,10 @@ inline dim3 block_for(std::int64_t runs, unsigned widest) {
   return {width, kBlock / width, 1};
 }
 
+// Threads x of a block that works on a tile of channels: runs that fill 128 bytes, or single ones.
+template <int V>
+constexpr unsigned kRuns = V == 1 ? 32 : 8;
+
 // The plan of channel_loop<V> and pixel_loop.
 template <int V>
 Plan plan_matrix(std::int64_t pixels, std::int64_t channels) {
