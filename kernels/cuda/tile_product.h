@@ -25,10 +25,14 @@ constexpr int kPerThread = 4;  // rows and columns of y in a thread; 16 x 16 thr
 constexpr int kSide = kTile / kPerThread;
 static_assert(kSide * kSide == kBlock);
 
-// A part of an operand in shared memory. The gap after each line keeps 16-byte alignment and
-// spreads a column over the banks.
+// A part of an operand in shared memory, a row for each depth. Groups of four elements change
+// places within a row, by exclusive or with a number of the row, so that threads that write down a
+// column, four rows from one another, meet different banks; a row still is read 16 bytes at a time.
 struct Slab {
-  alignas(16) float at[kDepth][kTile + 4];
+  alignas(16) float rows[kDepth][kTile];
+  __device__ float* at(int depth, int element) {
+    return &rows[depth][element ^ (depth / 4 % 4 * 8 + depth % 2 * 4)];
+  }
 };
 
 // Which elements of a kDepth x kTile slab a thread brings: V neighbours in each of kPasses.
@@ -54,10 +58,19 @@ __device__ __forceinline__ void fill_slab(const Operand& operand, std::int64_t d
   for (int pass = 0; pass < Mine::kPasses; ++pass) {
     if constexpr (Operand::kAlongDepth) {
       const Run<V> run = operand(pass, depth + Mine::run());
-      for (int i = 0; i < V; ++i) slab.at[Mine::run() + i][Mine::line(pass)] = run[i];
+      for (int i = 0; i < V; ++i) *slab.at(Mine::run() + i, Mine::line(pass)) = run[i];
     } else {
       const Run<V> run = operand(pass, depth + Mine::line(pass));
-      store<V>(&slab.at[Mine::line(pass)][Mine::run()], run);
+      // Of eight threads with two groups each, four begin with the second: eight sets of banks.
+      constexpr int kGroup = V < 4 ? V : 4;
+      const bool backwards = Mine::run() / 32 % 2 != 0;
+      for (int first = 0; first < V; first += kGroup) {
+        const int last = V - kGroup - first;
+        Run<kGroup> group;
+        for (int i = 0; i < kGroup; ++i) group[i] = backwards ? run[last + i] : run[first + i];
+        const int element = Mine::run() + (backwards ? last : first);
+        store<kGroup>(slab.at(Mine::line(pass), element), group);
+      }
     }
   }
 }
@@ -80,15 +93,15 @@ template <int V, class A, class B>
 __device__ __forceinline__ void multiply(const A& a, const B& b, const Share& depth,
                                          Accumulators& sum) {
   SHARED(Slab, slabs, [2]);
-  const unsigned row = threadIdx.x / kSide * kPerThread;
-  const unsigned column = threadIdx.x % kSide * kPerThread;
+  const int row = static_cast<int>(threadIdx.x) / kSide * kPerThread;
+  const int column = static_cast<int>(threadIdx.x) % kSide * kPerThread;
   for (std::int64_t d = depth.begin; d < depth.end; d += kDepth) {
     fill_slab<V>(a, d, slabs[0]);
     fill_slab<V>(b, d, slabs[1]);
     __syncthreads();
     for (int k = 0; k < kDepth; ++k) {
-      const Run<kPerThread> left = load<kPerThread>(&slabs[0].at[k][row]);
-      const Run<kPerThread> right = load<kPerThread>(&slabs[1].at[k][column]);
+      const Run<kPerThread> left = load<kPerThread>(slabs[0].at(k, row));
+      const Run<kPerThread> right = load<kPerThread>(slabs[1].at(k, column));
       for (int i = 0; i < kPerThread; ++i) {
         for (int j = 0; j < kPerThread; ++j) sum.v[i][j] += left[i] * right[j];
       }

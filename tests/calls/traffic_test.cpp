@@ -133,5 +133,23 @@ INSTANTIATE_TEST_SUITE_P(Of, Traffic,
                            return std::string(info.param.name) + "_" + info.param.dtype;
                          });
 
+// Where 16-byte accesses are possible, which is on every layer but the first ones.
+TEST(Products, HaveNoBankConflicts) {
+  const std::string reason = why_unavailable("simt-counted");
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  const std::unique_ptr<Context> ctx = tool::make_counting_context();
+  for (const char* layer :
+       {"conv2d_fwd N=1 H=14 W=14 C=128 K=32 R=3 S=3 pad=1x1",
+        "conv2d_fwd N=1 H=7 W=7 C=256 K=128 R=1 S=1",
+        "conv2d_fwd N=1 H=17 W=17 C=64 K=96 R=3 S=3 stride=2x2", "linear_fwd N=64 C=512 K=96"}) {
+    for (const KernelLine& line : with_backward(KernelLine(layer))) {
+      for (const char* dtype : {"f32", "bf16", "f16"}) {
+        const KernelCall call = make_call(KernelLine(line.text() + " dtype=" + dtype));
+        EXPECT_EQ(tool::count_call(*ctx, call).worst_conflict_ways(), 1.0) << call.line;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lamella
