@@ -4,18 +4,6 @@
 namespace lamella::calls {
 namespace {
 
-BatchNormShape batch_norm_shape(const KernelLine& line) {
-  BatchNormShape s;
-  s.pixels = line.get("pixels"), s.C = line.get("C");
-  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
-  s.eps = static_cast<float>(line.number("eps", 1e-5));
-  s.relu_in = line.get("relu_in", 0) != 0;
-  s.relu_out = line.get("relu_out", 0) != 0;
-  s.training = line.get("training", 1) != 0;
-  s.dtype = line.dtype();
-  return s;
-}
-
 CallOperand x_of(const BatchNormShape& s) {
   return matrix("x", s.dtype, s.pixels, s.C, s.x_pitch, Use::In);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/calls/kernel_call.h"
+#include "kernels/calls/line_shapes.h"
 
 namespace lamella::calls {
 

@@ -4,20 +4,6 @@
 namespace lamella::calls {
 namespace {
 
-Pool2dShape pool_shape(const KernelLine& line) {
-  Pool2dShape s;
-  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
-  s.R = line.get("R"), s.S = line.get("S");
-  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
-  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
-  s.P = line.get("P", (s.H + 2 * s.pad_h - s.R) / s.stride_h + 1);  // ceil mode says its own
-  s.Q = line.get("Q", (s.W + 2 * s.pad_w - s.S) / s.stride_w + 1);
-  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
-  s.count_include_pad = line.get("count_include_pad", 1) != 0;
-  s.dtype = line.dtype();
-  return s;
-}
-
 CallOperand image(const Pool2dShape& s, const char* name, Use use) {
   return matrix(name, s.dtype, s.N * s.H * s.W, s.C, s.x_pitch, use);
 }
@@ -32,7 +18,7 @@ double flops(const Pool2dShape& s) {
 }
 
 KernelCall max_pool2d_fwd(const KernelLine& line) {
-  const Pool2dShape s = pool_shape(line);
+  const Pool2dShape s = pool2d_shape(line);
   KernelCall call;
   call.operands = {image(s, "x", Use::In), pooled(s, "y", Use::Out), winners(s, Use::Out)};
   call.flops = flops(s);
@@ -44,7 +30,7 @@ KernelCall max_pool2d_fwd(const KernelLine& line) {
 }
 
 KernelCall max_pool2d_bwd(const KernelLine& line) {
-  const Pool2dShape s = pool_shape(line);
+  const Pool2dShape s = pool2d_shape(line);
   const Write write = write_of(line);
   KernelCall call;
   call.operands = {pooled(s, "dy", Use::In), winners(s, Use::In), image(s, "dx", use_of(line))};
@@ -57,7 +43,7 @@ KernelCall max_pool2d_bwd(const KernelLine& line) {
 }
 
 KernelCall avg_pool2d_fwd(const KernelLine& line) {
-  const Pool2dShape s = pool_shape(line);
+  const Pool2dShape s = pool2d_shape(line);
   KernelCall call;
   call.operands = {image(s, "x", Use::In), pooled(s, "y", Use::Out)};
   call.flops = flops(s);
@@ -69,7 +55,7 @@ KernelCall avg_pool2d_fwd(const KernelLine& line) {
 }
 
 KernelCall avg_pool2d_bwd(const KernelLine& line) {
-  const Pool2dShape s = pool_shape(line);
+  const Pool2dShape s = pool2d_shape(line);
   const Write write = write_of(line);
   KernelCall call;
   call.operands = {pooled(s, "dy", Use::In), image(s, "dx", use_of(line))};

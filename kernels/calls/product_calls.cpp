@@ -4,19 +4,6 @@
 namespace lamella::calls {
 namespace {
 
-Conv2dShape conv2d_shape(const KernelLine& line) {
-  Conv2dShape s;
-  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
-  s.K = line.get("K"), s.R = line.get("R"), s.S = line.get("S");
-  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
-  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
-  s.P = (s.H + 2 * s.pad_h - s.R) / s.stride_h + 1;
-  s.Q = (s.W + 2 * s.pad_w - s.S) / s.stride_w + 1;
-  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.K);
-  s.dtype = line.dtype();
-  return s;
-}
-
 CallOperand image(const Conv2dShape& s, const char* name, Use use) {
   return matrix(name, s.dtype, s.N * s.H * s.W, s.C, s.x_pitch, use);
 }
@@ -72,12 +59,6 @@ KernelCall conv2d_bwd_weight(const KernelLine& line) {
     table.conv2d_bwd_weight(ctx, s, data[0], data[1], data[2], write);
   };
   return call;
-}
-
-LinearShape linear_shape(const KernelLine& line) {
-  LinearShape s{line.get("N"), line.get("C"), line.get("K"), 0, 0, line.dtype()};
-  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.K);
-  return s;
 }
 
 CallOperand rows_in(const LinearShape& s, const char* name, Use use) {

@@ -1,6 +1,7 @@
 // Batch norm in training and inference. Extra key: mean=1 fills x around 100, momentum in percent.
 #include <cmath>
 
+#include "kernels/calls/line_shapes.h"
 #include "kernels/ref/batch_norm.h"
 #include "tests/ops/op_case.h"
 
@@ -10,14 +11,10 @@ namespace {
 // Operands in this order: x, gamma, beta, running mean and variance.
 enum { kX, kGamma, kBeta, kRunningMean, kRunningVar };
 
-BatchNormShape batch_norm_shape(const KernelLine& line) {
-  BatchNormShape s;
-  s.pixels = line.get("pixels");
-  s.C = s.x_pitch = s.y_pitch = line.get("C");
-  s.eps = static_cast<float>(line.number("eps", 1e-5));
-  s.relu_in = line.get("relu_in", 0) != 0;
-  s.relu_out = line.get("relu_out", 0) != 0;
-  s.training = line.get("training", 1) != 0;
+// Of the oracle, which sees dense operands.
+BatchNormShape dense_shape(const KernelLine& line) {
+  BatchNormShape s = batch_norm_shape(line);
+  s.x_pitch = s.y_pitch = s.C;
   return s;
 }
 
@@ -62,7 +59,7 @@ void leave_kinks(BatchNormShape s, std::vector<Values>& in) {
 }
 
 OpCase batch_norm_case(const KernelLine& line) {
-  const BatchNormShape s = batch_norm_shape(line);
+  const BatchNormShape s = dense_shape(line);
   const bool large_mean = line.get("mean", 0) != 0;
   const auto momentum = static_cast<float>(line.number("momentum", 10)) / 100.0F;
   const Fill around_zero = s.relu_in ? Fill::AwayFromZero : Fill::Uniform;
@@ -148,7 +145,7 @@ std::vector<Operand> apply_operands(const KernelLine& line, const BatchNormShape
 }
 
 OpCase batch_norm_bwd_apply_case(const KernelLine& line) {
-  const BatchNormShape s = batch_norm_shape(line);
+  const BatchNormShape s = dense_shape(line);
   const bool add = line.get("add", 0) != 0;
   OpCase made;
   made.has_y = false;

@@ -1,5 +1,6 @@
 // Long function: the table of cases, which the check takes for one.
 // conv2d and linear. Extra key: bias=0 leaves the bias out. P and Q may be left out.
+#include "kernels/calls/line_shapes.h"
 #include "kernels/ref/conv.h"
 #include "kernels/ref/linear.h"
 #include "tests/ops/op_case.h"
@@ -7,23 +8,15 @@
 namespace lamella::test {
 namespace {
 
-Conv2dShape conv2d_shape(const KernelLine& line) {
-  Conv2dShape s;
-  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
-  s.K = line.get("K"), s.R = line.get("R"), s.S = line.get("S");
-  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
-  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
-  s.P = (s.H + 2 * s.pad_h - s.R) / s.stride_h + 1;
-  s.Q = (s.W + 2 * s.pad_w - s.S) / s.stride_w + 1;
-  if (line.get("P", s.P) != s.P || line.get("Q", s.Q) != s.Q) {
-    fail("\"", line.text(), "\" should say P=", s.P, " Q=", s.Q);
-  }
-  s.x_pitch = s.C, s.y_pitch = s.K;  // of the oracle, which sees dense operands
+// Of the oracle, which sees dense operands.
+Conv2dShape dense_shape(const KernelLine& line) {
+  Conv2dShape s = conv2d_shape(line);
+  s.x_pitch = s.C, s.y_pitch = s.K;
   return s;
 }
 
 OpCase conv2d_case(const KernelLine& line) {
-  const Conv2dShape s = conv2d_shape(line);
+  const Conv2dShape s = dense_shape(line);
   const bool bias = line.get("bias", 1) != 0;
   OpCase made;
   made.operands = {{"x", {s.N, s.H, s.W, s.C}}, {"w", {s.K, s.R, s.S, s.C}}};
@@ -45,7 +38,7 @@ OpCase conv2d_case(const KernelLine& line) {
 }
 
 OpCase linear_case(const KernelLine& line) {
-  LinearShape s{line.get("N"), line.get("C"), line.get("K"), 0, 0, DType::F32};
+  LinearShape s = linear_shape(line);
   s.x_pitch = s.C, s.y_pitch = s.K;
   const bool bias = line.get("bias", 1) != 0;
   OpCase made;

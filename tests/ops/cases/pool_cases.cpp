@@ -1,29 +1,15 @@
 // Max, average and global average pooling. P and Q may be left out; extra key: ceil=1.
+#include "kernels/calls/line_shapes.h"
 #include "kernels/ref/pool.h"
 #include "tests/ops/op_case.h"
 
 namespace lamella::test {
 namespace {
 
-std::int64_t extent(const KernelLine& line, std::int64_t size, std::int64_t window,
-                    std::int64_t stride, std::int64_t pad) {
-  const std::int64_t room = size + 2 * pad - window;
-  std::int64_t count = room / stride + 1;
-  const bool rest = room % stride != 0;
-  if (line.get("ceil", 0) != 0 && rest && count * stride < size + pad) ++count;
-  return count;
-}
-
+// Of the oracle, which sees dense operands.
 Pool2dShape pool_shape(const KernelLine& line) {
-  Pool2dShape s;
-  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
-  s.R = line.get("R"), s.S = line.get("S");
-  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
-  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
-  s.P = line.get("P", extent(line, s.H, s.R, s.stride_h, s.pad_h));
-  s.Q = line.get("Q", extent(line, s.W, s.S, s.stride_w, s.pad_w));
+  Pool2dShape s = pool2d_shape(line);
   s.x_pitch = s.y_pitch = s.C;
-  s.count_include_pad = line.get("count_include_pad", 1) != 0;
   return s;
 }
 

@@ -1,0 +1,68 @@
+#include "kernels/calls/line_shapes.h"
+
+#include <stdexcept>
+
+namespace lamella {
+namespace {
+
+std::int64_t pooled(const KernelLine& line, std::int64_t size, std::int64_t window,
+                    std::int64_t stride, std::int64_t pad) {
+  const std::int64_t room = size + 2 * pad - window;
+  std::int64_t count = room / stride + 1;
+  const bool rest = room % stride != 0;
+  if (line.get("ceil", 0) != 0 && rest && count * stride < size + pad) ++count;
+  return count;
+}
+
+}  // namespace
+
+Conv2dShape conv2d_shape(const KernelLine& line) {
+  Conv2dShape s;
+  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
+  s.K = line.get("K"), s.R = line.get("R"), s.S = line.get("S");
+  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
+  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
+  s.P = (s.H + 2 * s.pad_h - s.R) / s.stride_h + 1;
+  s.Q = (s.W + 2 * s.pad_w - s.S) / s.stride_w + 1;
+  if (line.get("P", s.P) != s.P || line.get("Q", s.Q) != s.Q) {
+    throw std::runtime_error("\"" + line.text() + "\" should say P=" + std::to_string(s.P) +
+                             " Q=" + std::to_string(s.Q));
+  }
+  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.K);
+  s.dtype = line.dtype();
+  return s;
+}
+
+LinearShape linear_shape(const KernelLine& line) {
+  LinearShape s{line.get("N"), line.get("C"), line.get("K"), 0, 0, line.dtype()};
+  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.K);
+  return s;
+}
+
+BatchNormShape batch_norm_shape(const KernelLine& line) {
+  BatchNormShape s;
+  s.pixels = line.get("pixels"), s.C = line.get("C");
+  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
+  s.eps = static_cast<float>(line.number("eps", 1e-5));
+  s.relu_in = line.get("relu_in", 0) != 0;
+  s.relu_out = line.get("relu_out", 0) != 0;
+  s.training = line.get("training", 1) != 0;
+  s.dtype = line.dtype();
+  return s;
+}
+
+Pool2dShape pool2d_shape(const KernelLine& line) {
+  Pool2dShape s;
+  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
+  s.R = line.get("R"), s.S = line.get("S");
+  s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
+  s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
+  s.P = line.get("P", pooled(line, s.H, s.R, s.stride_h, s.pad_h));
+  s.Q = line.get("Q", pooled(line, s.W, s.S, s.stride_w, s.pad_w));
+  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
+  s.count_include_pad = line.get("count_include_pad", 1) != 0;
+  s.dtype = line.dtype();
+  return s;
+}
+
+}  // namespace lamella

@@ -1,0 +1,16 @@
+// The shape structs that lines of text describe (kernel_line.h). Pitches that a line leaves out are
+// dense; P and Q are worked out, and where the line has them too they must agree.
+#pragma once
+
+#include "kernels/calls/kernel_line.h"
+#include "kernels/shapes.h"
+
+namespace lamella {
+
+Conv2dShape conv2d_shape(const KernelLine& line);
+LinearShape linear_shape(const KernelLine& line);
+BatchNormShape batch_norm_shape(const KernelLine& line);
+// Extra key ceil=1. A line with P and Q of its own is believed: a trace does not say the mode.
+Pool2dShape pool2d_shape(const KernelLine& line);
+
+}  // namespace lamella
