@@ -11,7 +11,7 @@ namespace lamella::tool {
 
 struct CountedCall {
   KernelCall call;
-  std::vector<simt::KernelCounts> counts;  // of each kernel the entry launched, by name
+  std::vector<simt::KernelCounts> counts;  // of each kernel the entry launched
   std::vector<simt::Finding> findings;
 
   // Sums over the kernels, in bytes. Sectors are 32 bytes each.

@@ -78,6 +78,8 @@ Json json_of(const Row& row, const CountedCall& counted, const std::optional<Roo
                        {"chain", line.chain},
                        {"space", line.space},
                        {"kind", line.kind},
+                       {"bytes", line.bytes},
+                       {"accesses", line.accesses},
                        {"requests", line.requests},
                        {"sectors", line.sectors},
                        {"sectors_per_request", line.sectors_per_request},
@@ -85,6 +87,7 @@ Json json_of(const Row& row, const CountedCall& counted, const std::optional<Roo
                        {"conflict_ways", line.conflict_ways}});
     }
     Json json = {{"kernel", kernel.kernel},
+                 {"function", kernel.function},
                  {"op", row.line.kernel()},
                  {"name", row.name},
                  {"shape", row.line.text().substr(row.line.kernel().size())},
@@ -131,9 +134,10 @@ void print(const Row& row, const CountedCall& counted, const std::optional<Roofl
 
 void print_lines(const CountedCall& counted) {
   for (const simt::KernelCounts& kernel : counted.counts) {
+    std::printf("  %s\n", kernel.function.c_str());
     for (const simt::LineCounts& line : kernel.lines) {
-      std::printf("    %-6s %-6s %10llu requests %6.2f sectors %5.2f ways  %s\n",
-                  line.space.c_str(), line.kind.c_str(),
+      std::printf("    %-6s %-6s %2u B %10llu requests %6.2f sectors %5.2f ways  %s\n",
+                  line.space.c_str(), line.kind.c_str(), line.bytes,
                   static_cast<unsigned long long>(line.requests), line.sectors_per_request,
                   line.conflict_ways, line.chain.c_str());
     }

@@ -17,6 +17,7 @@ struct LaunchShape {
 
 // A kernel and its arguments, without their types. `arguments` is read by every thread.
 struct KernelCall {
+  const void* function;
   void (*invoke)(const void* arguments);
   const void* arguments;
   std::size_t argument_bytes;
@@ -34,7 +35,7 @@ void launch(const LaunchShape& shape, void (*kernel)(Params...), Params... args)
     std::apply([](auto* function, const auto&... values) { function(values...); },
                *static_cast<const Call*>(arguments));
   };
-  run_grid(shape, {invoke, &call, sizeof(call)});
+  run_grid(shape, {reinterpret_cast<const void*>(kernel), invoke, &call, sizeof(call)});
 }
 
 }  // namespace lamella::simt

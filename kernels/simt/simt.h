@@ -24,15 +24,18 @@ struct Finding {
   std::uint64_t times = 1;  // the same two lines in the same kernel
 };
 
-// The accesses of one source line of a kernel. Meaning of the words: kernels/simt/README.md.
+// The accesses of one source line of a kernel that are of one kind and width. Meaning of the words:
+// kernels/simt/README.md.
 struct LineCounts {
   std::string file;
   int line = 0;
   // That line and those around it: "a.h:3 from b.cu:9", innermost first. Lines with equal file and
-  // line differ here.
+  // line differ here, or in what follows.
   std::string chain;
-  std::string space;  // "global", "shared"
-  std::string kind;   // "read", "write", "atomic"
+  std::string space;           // "global", "shared"
+  std::string kind;            // "read", "write", "atomic"
+  unsigned bytes = 0;          // that one lane accesses
+  std::uint64_t accesses = 0;  // of single lanes
   std::uint64_t requests = 0;
   std::uint64_t sectors = 0;     // global: aligned 32 bytes touched by each request
   std::uint64_t wavefronts = 0;  // shared: passes needed by each request
@@ -41,7 +44,8 @@ struct LineCounts {
 };
 
 struct KernelCounts {
-  std::string kernel;
+  std::string kernel;    // the name it was launched with
+  std::string function;  // the kernel itself: "relu_fwd_kernel<float, 4>"
   std::uint64_t launches = 0, threads = 0;
   std::uint64_t bytes_requested = 0;          // global: all lanes of all requests
   std::uint64_t bytes_distinct = 0;           // each byte once in a launch
@@ -51,7 +55,7 @@ struct KernelCounts {
   std::vector<LineCounts> lines;
 };
 
-constexpr std::uint32_t kControlAbi = 2;
+constexpr std::uint32_t kControlAbi = 3;
 
 // All functions may be called from any thread. Counts and findings are those of the process since
 // they were last cleared; empty except in the counted build.

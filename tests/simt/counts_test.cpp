@@ -89,6 +89,21 @@ TEST_P(Counts, SixteenByteAccessIsOneRequest) {
   const KernelCounts counts = run("copy16", 0, 2048, 2048);
   EXPECT_EQ(sum(counts, "global", "read"), (Sum{16, 256, 0}));
   EXPECT_EQ(sum(counts, "global", "write"), (Sum{16, 256, 0}));
+  for (const LineCounts& line : counts.lines) {
+    EXPECT_EQ(line.bytes, 16U) << line.chain;
+    EXPECT_EQ(line.accesses, 512U) << line.chain;
+  }
+  EXPECT_EQ(counts.function, "copy16_kernel");
+}
+
+// Every lane makes an access of its own, though lanes of a warp share the request.
+TEST_P(Counts, AccessesAreThoseOfLanes) {
+  const KernelCounts counts = run("transpose", 33, 1024, 1024);
+  EXPECT_EQ(counts.function, "transpose_kernel<33>");
+  for (const LineCounts& line : counts.lines) {
+    EXPECT_EQ(line.bytes, 4U) << line.chain;
+    EXPECT_EQ(line.accesses, 1024U) << line.chain;
+  }
 }
 
 TEST_P(Counts, TransposeWithoutPaddingHasBankConflicts) {

@@ -102,6 +102,7 @@ struct Unit {
   std::uint64_t line_offset = 0;
   std::vector<InlinedCall> calls;
   std::map<std::uint64_t, std::string> functions;
+  std::map<std::uint64_t, std::uint64_t> entries;  // where their code begins -> functions
 };
 
 std::vector<Unit> read_units(const DwarfSections& sections);

@@ -127,6 +127,7 @@ class UnitReader {
     if (it->second.tag == kSubprogram) {
       if (!entry.name.empty()) unit_.functions[offset] = std::string(entry.name);
       origins_[offset] = entry.origin;
+      if (entry.low != 0) unit_.entries[entry.low] = offset;
     }
     if (it->second.tag == kInlinedSubroutine) add_call(entry);
     if (it->second.has_children) ++depth_;

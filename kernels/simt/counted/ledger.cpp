@@ -15,11 +15,12 @@ double ratio(std::uint64_t a, std::uint64_t b) {
 void Ledger::add_request(const Site& site, std::uint32_t number, const Request& request) {
   if (number >= sites_.size()) sites_.resize(number + 1U);
   SiteCounts& counts = sites_[number];
+  const auto lanes = static_cast<unsigned>(std::popcount(request.lanes));
   ++counts.requests;
+  counts.accesses += lanes;
   if (site.space == Space::Global) {
     counts.sectors += count_sectors(request, site.bytes);
-    launch_.bytes_requested +=
-        std::uint64_t{site.bytes} * static_cast<unsigned>(std::popcount(request.lanes));
+    launch_.bytes_requested += std::uint64_t{site.bytes} * lanes;
     return;
   }
   const Wavefronts wavefronts = count_wavefronts(request, site.bytes);
@@ -27,9 +28,10 @@ void Ledger::add_request(const Site& site, std::uint32_t number, const Request& 
   counts.least_wavefronts += wavefronts.least;
 }
 
-void Ledger::end_launch(const std::string& name, std::uint64_t threads, const SiteTable& sites) {
+void Ledger::end_launch(const KernelName& name, std::uint64_t threads, const SiteTable& sites) {
   Kernel& kernel = kernels_[name];
-  kernel.totals.kernel = name;
+  kernel.totals.kernel = name.kernel;
+  kernel.totals.function = name.function;
   ++kernel.totals.launches;
   kernel.totals.threads += threads;
   kernel.totals.bytes_requested += launch_.bytes_requested;
@@ -41,9 +43,10 @@ void Ledger::end_launch(const std::string& name, std::uint64_t threads, const Si
     const SiteCounts& counts = sites_[number];
     if (counts.requests == 0) continue;
     const Site& site = sites[number];
-    Line& line = kernel.lines[{site.chain, site.space, site.kind}];
+    Line& line = kernel.lines[{site.chain, site.space, site.kind, site.bytes}];
     line.file = site.file;
     line.line = site.line;
+    line.counts.accesses += counts.accesses;
     line.counts.requests += counts.requests;
     line.counts.sectors += counts.sectors;
     line.counts.wavefronts += counts.wavefronts;
@@ -58,10 +61,10 @@ std::vector<KernelCounts> Ledger::counts() const {
   for (const auto& [name, kernel] : kernels_) {
     KernelCounts counts = kernel.totals;
     for (const auto& [key, line] : kernel.lines) {
-      const auto& [chain, space, kind] = key;
+      const auto& [chain, space, kind, bytes] = key;
       const SiteCounts& sum = line.counts;
-      counts.lines.push_back({line.file, line.line, chain, name_of(space), name_of(kind),
-                              sum.requests, sum.sectors, sum.wavefronts,
+      counts.lines.push_back({line.file, line.line, chain, name_of(space), name_of(kind), bytes,
+                              sum.accesses, sum.requests, sum.sectors, sum.wavefronts,
                               ratio(sum.sectors, sum.requests),
                               ratio(sum.wavefronts, sum.least_wavefronts)});
     }

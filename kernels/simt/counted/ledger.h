@@ -13,6 +13,14 @@
 
 namespace lamella::simt {
 
+// What a kernel was launched as, and which function it is.
+struct KernelName {
+  std::string kernel, function;
+  bool operator<(const KernelName& other) const {
+    return std::tie(kernel, function) < std::tie(other.kernel, other.function);
+  }
+};
+
 class Ledger {
  public:
   // A finding with the same kind, kernel and lines is counted, not kept again. Returns whether it
@@ -42,7 +50,7 @@ class Ledger {
     launch_.sectors_distinct_by_block += in_block.sectors;
   }
   // Adds what was counted since the last call to the kernel's counts.
-  void end_launch(const std::string& kernel, std::uint64_t threads, const SiteTable& sites);
+  void end_launch(const KernelName& name, std::uint64_t threads, const SiteTable& sites);
 
   const std::vector<Finding>& findings() const { return findings_; }
   std::vector<KernelCounts> counts() const;
@@ -51,14 +59,14 @@ class Ledger {
 
  private:
   struct SiteCounts {
-    std::uint64_t requests = 0, sectors = 0, wavefronts = 0, least_wavefronts = 0;
+    std::uint64_t accesses = 0, requests = 0, sectors = 0, wavefronts = 0, least_wavefronts = 0;
   };
   struct Line {
     std::string file;
     int line = 0;
     SiteCounts counts;
   };
-  using LineKey = std::tuple<std::string, Space, AccessKind>;  // chain, space, kind
+  using LineKey = std::tuple<std::string, Space, AccessKind, unsigned>;  // chain, ..., bytes
   struct Kernel {
     KernelCounts totals;
     std::map<LineKey, Line> lines;
@@ -66,7 +74,7 @@ class Ledger {
 
   std::vector<Finding> findings_;
   std::map<std::tuple<std::string, std::string, std::string, std::string>, std::size_t> index_;
-  std::map<std::string, Kernel> kernels_;
+  std::map<KernelName, Kernel> kernels_;
   KernelCounts launch_;
   std::vector<SiteCounts> sites_;  // of the running launch
 };

@@ -11,7 +11,8 @@ bool contains(const std::string& text, const char* part) {
 // Whether the access belongs to the line that calls this one.
 bool is_accessor(const SourceFrame& frame) {
   return frame.function.rfind("load", 0) == 0 || frame.function.rfind("store", 0) == 0 ||
-         contains(frame.file, "kernels/cuda/device/") || contains(frame.file, "kernels/simt/");
+         contains(frame.file, "kernels/cuda/device/") || contains(frame.file, "kernels/simt/") ||
+         contains(frame.file, "kernels/half.h");
 }
 
 std::string line_text(const SourceFrame& frame) {

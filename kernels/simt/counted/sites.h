@@ -23,8 +23,8 @@ constexpr const char* name_of(Space space) {
 }
 
 struct Site {
-  // The line a reader looks for: the innermost that is not inside kernels/cuda/device, the emulator
-  // or a function called load... or store....
+  // The line a reader looks for: the innermost that is not inside kernels/cuda/device, the emulator,
+  // a conversion of kernels/half.h, or a function called load... or store....
   std::string file;
   int line = 0;
   std::string chain;  // all lines, innermost first: "a.h:3 from b.cu:9"
@@ -46,6 +46,10 @@ class SiteTable {
   }
   std::uint32_t offset_of(std::uintptr_t address) const {
     return static_cast<std::uint32_t>(address - image_begin_);
+  }
+  // The name of the function that begins there; empty without debug information.
+  std::string function_at(const void* code) const {
+    return map_.function_at(reinterpret_cast<std::uintptr_t>(code) - image_begin_);
   }
   const Site& operator[](std::uint32_t site) const { return sites_[site]; }
   std::size_t size() const { return sites_.size(); }

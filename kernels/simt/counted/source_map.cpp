@@ -41,6 +41,16 @@ SourceMap::SourceMap() {
   });
 }
 
+std::string SourceMap::function_at(std::uint64_t offset) const {
+  for (const Unit& unit : units_) {
+    const auto entry = unit.entries.find(offset);
+    if (entry == unit.entries.end()) continue;
+    const auto function = unit.functions.find(entry->second);
+    if (function != unit.functions.end()) return function->second;
+  }
+  return "";
+}
+
 std::vector<SourceFrame> SourceMap::frames(std::uint64_t offset) const {
   auto row = std::upper_bound(rows_.begin(), rows_.end(), offset,
                               [](std::uint64_t at, const Row& r) { return at < r.address; });

@@ -27,6 +27,10 @@ class SourceMap {
   // Innermost first. `offset` is from the start of the library as it lies in memory.
   std::vector<SourceFrame> frames(std::uint64_t offset) const;
 
+  // Of the function whose code begins at `offset`: "relu_fwd_kernel<float, 4>"; empty where none
+  // does.
+  std::string function_at(std::uint64_t offset) const;
+
   // Of the library in memory, and how much of it is code and constants.
   static std::uintptr_t image_begin();
 

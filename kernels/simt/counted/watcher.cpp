@@ -106,7 +106,8 @@ void Watcher::pass_warp_barrier(unsigned warp, unsigned lanes) {
 void Watcher::end_launch() {
   watching = nullptr;
   const std::uint64_t blocks = std::uint64_t{shape_.grid.x} * shape_.grid.y * shape_.grid.z;
-  ledger.end_launch(shape_.name, blocks * lanes_.size(), sites_);
+  ledger.end_launch({shape_.name, sites_.function_at(call_.function)}, blocks * lanes_.size(),
+                    sites_);
   for (const SharedRange& variable : shared_variables_) {
     shared.set_dead(variable.begin, variable.bytes);
   }
