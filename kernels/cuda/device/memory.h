@@ -27,7 +27,7 @@ struct alignas(16) Vec16 {
 template <class T>
 __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
   require_aligned16(p);
-  const Raw16 raw = *reinterpret_cast<const Raw16*>(p);
+  const Loaded16 raw = *reinterpret_cast<const Loaded16*>(p);
   Vec16<T> values;
   std::memcpy(&values, &raw, sizeof(raw));
   return values;
@@ -36,9 +36,9 @@ __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
 template <class T>
 __device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& values) {
   require_aligned16(p);
-  Raw16 raw;
+  Stored16<T> raw;
   std::memcpy(&raw, &values, sizeof(raw));
-  *reinterpret_cast<Raw16*>(p) = raw;
+  *reinterpret_cast<Stored16<T>*>(p) = raw;
 }
 
 }  // namespace lamella

@@ -23,8 +23,8 @@ constexpr const char* name_of(Space space) {
 }
 
 struct Site {
-  // The line a reader looks for: the innermost that is not inside kernels/cuda/device, the emulator,
-  // a conversion of kernels/half.h, or a function called load... or store....
+  // The line a reader looks for: the innermost that is not inside kernels/cuda/device, the
+  // emulator, a conversion of kernels/half.h, or a function called load... or store....
   std::string file;
   int line = 0;
   std::string chain;  // all lines, innermost first: "a.h:3 from b.cu:9"
