@@ -8,9 +8,9 @@
 
 namespace lamella {
 // 16 bytes moved by one access, whatever type lies there. nvcc takes the members of a uint4 apart,
-// and where they are floats does not always put a store together again; an __int128 stays whole when
-// stored, but not when loaded, and 16-bit elements reach it through local memory only (tests/ptx and
-// tools/checks/spills.sh see it).
+// and where they are floats does not always put a store together again; an __int128 stays whole
+// when stored, but not when loaded, and 16-bit elements reach it through local memory only
+// (tests/ptx and tools/checks/spills.sh see it).
 using Loaded16 = uint4;
 template <class T>
 using Stored16 = std::conditional_t<sizeof(T) == 4, unsigned __int128, uint4>;
