@@ -67,7 +67,7 @@ OpenData open_data(const std::string& dir, const GroupOptions& groups,
   DatasetOptions dataset_options;
   dataset_options.group_column = groups.column;
   dataset_options.group_pattern = groups.pattern;
-  OpenData data{read_dataset(dir, dataset_options), "ready-made, by folder"};
+  OpenData data{read_dataset(dir, dataset_options), "ready-made, by folder", false};
   if (!data.dataset.has_splits) {
     const double train = 1 - options.validation - options.test;
     if (!(options.validation >= 0 && options.test >= 0 && train > 0)) {
@@ -75,6 +75,7 @@ OpenData open_data(const std::string& dir, const GroupOptions& groups,
                             options.test, " leave nothing to train on"));
     }
     split(data.dataset, {train, options.validation, options.test}, options.seed);
+    data.drawn = true;
     data.split =
         text("drawn with seed ", options.seed, ": validation ", options.validation, ", test ",
              options.test, " of each class; kept together: ", data.dataset.group_source);

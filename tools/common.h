@@ -72,7 +72,8 @@ struct SplitOptions {
 };
 struct OpenData {
   Dataset dataset;
-  std::string split;  // in words: how its images were told apart
+  std::string split;   // in words: how its images were told apart
+  bool drawn = false;  // by chance: other images would be told apart otherwise
 };
 OpenData open_data(const std::string& dir, const GroupOptions& groups, const SplitOptions& split);
 

@@ -15,6 +15,7 @@ namespace {
 
 struct EvalArguments {
   std::string run, weights, data, split, json;
+  std::string fingerprint;  // of the images the run was made with
   std::int64_t batch = 16;
   SplitOptions fractions;
   GroupOptions groups;
@@ -25,6 +26,7 @@ struct EvalArguments {
 // What a run's recipe says about its data, where the command line does not.
 void take_from_recipe(EvalArguments& args) {
   const RunFolder run = RunFolder::open(args.run);
+  args.fingerprint = run.info().data.fingerprint;
   for (const auto& [key, value] : parse_recipe(run.recipe(), run.file("recipe.toml"))) {
     if (key == "data" && args.data.empty()) args.data = value;
     if (key == "seed" && args.parser->count("--seed") == 0) {
@@ -37,13 +39,27 @@ void take_from_recipe(EvalArguments& args) {
   }
 }
 
+// A drawn split can be drawn again from the very same images only: with one image more, others are
+// held out, and what the model was trained on would be scored.
+void check_split(const EvalArguments& args, const OpenData& data) {
+  if (!data.drawn || args.fingerprint.empty()) return;
+  const std::string now = fingerprint(data.dataset);
+  if (now == args.fingerprint) return;
+  fail("the images in ", args.data, " are not those of the run (fingerprint ", now, ", was ",
+       args.fingerprint, "), so its ", args.split,
+       " split cannot be drawn again; for images that the run has not seen use --split all");
+}
+
 Dataset choose(const EvalArguments& args) {
   if (args.split == "all") {
     return read_dataset(args.data, {args.groups.column, args.groups.pattern, ""});
   }
-  const Dataset dataset =
-      open_data(args.data, args.groups, args.fractions).dataset.subset(split_from_name(args.split));
-  if (dataset.samples.empty()) fail(args.data, " has no image in its ", args.split, " split");
+  const OpenData data = open_data(args.data, args.groups, args.fractions);
+  check_split(args, data);
+  const Dataset dataset = data.dataset.subset(split_from_name(args.split));
+  if (dataset.samples.empty()) {
+    fail(args.data, " has no image in its ", args.split, " split; try --split train, test or all");
+  }
   return dataset;
 }
 
@@ -70,9 +86,11 @@ Json to_json(const Scores& scores) {
           {"specificity", scores.specificity}};
 }
 
-Json to_json(const Metrics& m, const Confusion& confusion, double loss,
+Json to_json(const EvalArguments& args, const Metrics& m, const Confusion& confusion, double loss,
              const std::vector<std::string>& labels) {
   Json json = {{"schema", "lamella.eval/1"},
+               {"data", args.data},
+               {"split", args.split},
                {"n", m.n},
                {"accuracy", m.accuracy},
                {"accuracy_ci", {m.accuracy_low, m.accuracy_high}},
@@ -95,7 +113,10 @@ Json to_json(const Metrics& m, const Confusion& confusion, double loss,
   return json;
 }
 
-void print(const Metrics& m, double loss, const std::vector<std::string>& labels) {
+void print(const EvalArguments& args, const Metrics& m, double loss,
+           const std::vector<std::string>& labels) {
+  std::printf("%s of %s\n", args.split == "all" ? "all images" : (args.split + " split").c_str(),
+              args.data.c_str());
   std::printf(
       "%lld images: accuracy %.4f (95 %% interval %.4f to %.4f), balanced accuracy %.4f, "
       "loss %.4f\n\n",
@@ -133,9 +154,9 @@ int run(EvalArguments args) {
   const Metrics metrics = metrics_of(evaluation.confusion);
   if (!args.json.empty()) {
     put_json(args.json,
-             to_json(metrics, evaluation.confusion, evaluation.loss, opened.card.labels));
+             to_json(args, metrics, evaluation.confusion, evaluation.loss, opened.card.labels));
   }
-  if (args.json != "-") print(metrics, evaluation.loss, opened.card.labels);
+  if (args.json != "-") print(args, metrics, evaluation.loss, opened.card.labels);
   return 0;
 }
 

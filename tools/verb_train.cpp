@@ -164,7 +164,11 @@ void finish(Session& s, const std::string& status, const std::string& reason) {
   s.info.status = status;
   s.info.reason = reason;
   if (status == "finished") {
-    s.info.next_command = program_name() + " eval " + shell_quoted(s.run.path());
+    // Images that had no part in training, nor in the choice of the best epoch, come first.
+    const bool has_test = !s.data.dataset.subset(Split::Test).samples.empty();
+    s.info.next_command = program_name() + (has_test || s.validation ? " eval " : " predict ") +
+                          shell_quoted(s.run.path()) + (has_test ? " --split test" : "") +
+                          (has_test || s.validation ? "" : " IMAGES");
   }
   s.run.write_info(s.info);
   s.run.write_report();
@@ -187,6 +191,13 @@ int report(const TrainArguments& args, const Session& s) {
   return 0;
 }
 
+[[noreturn]] void give_up(Session& s, const std::string& reason) {
+  finish(s, "failed", reason);
+  const bool kept = std::filesystem::exists(s.run.file("checkpoint-last.safetensors"));
+  fail(reason, kept ? "; the last checkpoint is kept in " + s.run.path()
+                    : "; nothing was saved yet: remove " + s.run.path() + " to use the name again");
+}
+
 int train(const TrainArguments& args, Session& s, Trainer& trainer) {
   const std::int64_t images = s.train->images();
   Progress progress("train", args.train.epochs * images, "images");
@@ -195,9 +206,10 @@ int train(const TrainArguments& args, Session& s, Trainer& trainer) {
   TrainOutcome outcome{};
   try {
     outcome = trainer.run(make_hooks(args, s, progress));
+  } catch (const std::bad_alloc&) {
+    give_up(s, "out of memory: use a smaller --batch or --size");
   } catch (const std::exception& error) {
-    finish(s, "failed", error.what());
-    fail(error.what(), "; the last checkpoint is kept in ", s.run.path());
+    give_up(s, error.what());
   }
   if (outcome == TrainOutcome::Cancelled) {
     finish(s, "interrupted", "");

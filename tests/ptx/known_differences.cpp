@@ -34,8 +34,6 @@ const Known kKnown[] = {
      "partial results of so many channels are always written by 16 bytes"},
     {kWeightVectors, "global (read|write) of .*", kStore1,
      "with so many channels dw is written by one element only if it is not aligned to 16 bytes"},
-    {"batch_norm_bwd_apply_kernel<.*, [48]>", "global read of 4 bytes", "pixel += pixels.step) {",
-     "nvcc moves reads of read_channel behind the branches on s.training and gives them this line"},
 };
 
 }  // namespace

@@ -237,5 +237,25 @@ TEST_F(ContractTest, RecipesOfTheProjectAreRead) {
   }
 }
 
+// With an image more, the drawn split would hold out other images: those the model was trained on.
+TEST_F(ContractTest, EvalDrawsASplitFromTheRunsOwnImagesOnly) {
+  const std::string grown = file("grown");
+  std::filesystem::copy(data(), grown, std::filesystem::copy_options::recursive);
+  std::filesystem::remove(grown + "/manifest.csv");  // it names every image
+  const std::string image = an_image();
+  const std::string name = std::filesystem::relative(image, data()).string();
+  std::filesystem::copy_file(image, grown + "/" + name.substr(0, name.size() - 4) + "_too.png");
+  const Answer refused = run_tool({"eval", trained(), "--data", grown});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("cannot be drawn again"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--split all"), std::string::npos) << refused.err;
+  const Answer whole = run_tool({"eval", trained(), "--data", grown, "--split", "all", "--json"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_EQ(parse_json(whole.out, "stdout").at("split"), "all");
+  const Answer own = run_tool({"eval", trained()});
+  EXPECT_EQ(own.status, 0) << own.err;
+  EXPECT_EQ(own.out.rfind("validation split of ", 0), 0U) << own.out;
+}
+
 }  // namespace
 }  // namespace lamella
