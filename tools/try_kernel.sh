@@ -17,6 +17,7 @@ usage() {
   exit 2
 }
 while (($#)); do
+  [[ $1 != --* || $# -gt 1 ]] || usage "$1 needs a value"
   case $1 in
     --as) entry=${2:-} && shift 2 ;;
     --call) calls+=("${2:-}") && shift 2 ;;
