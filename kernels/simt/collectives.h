@@ -18,7 +18,8 @@ enum class Collective : std::uint8_t {
   ShuffleXor,
   Ballot,
   Any,
-  All
+  All,
+  Together
 };
 
 // What one lane brings to a collective. Lanes of the mask must agree in kind and mask.
@@ -27,6 +28,7 @@ struct CollectiveCall {
   unsigned mask;
   int operand, width;  // of shuffles: source lane, distance or lane mask; lanes of a group
   SourceLine line;
+  void (*action)(void* const* lanes) = nullptr;  // of Together
 };
 
 // Waits for all threads of the block; a thread that ends instead is an error.
@@ -46,6 +48,14 @@ T shuffle(const CollectiveCall& call, T value) {
   bits = warp_collective(call, bits);
   std::memcpy(&value, &bits, sizeof(T));
   return value;
+}
+
+// An instruction of the whole warp: the last of all 32 lanes to come calls action with what each
+// brought, in the order of lanes, and no lane goes on before.
+template <class T>
+void together(void (*action)(void* const* lanes), T& mine, SourceLine line) {
+  const CollectiveCall call{Collective::Together, 0xFFFFFFFFU, 0, 32, line, action};
+  warp_collective(call, reinterpret_cast<std::uintptr_t>(&mine));
 }
 
 }  // namespace lamella::simt

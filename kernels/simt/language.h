@@ -28,8 +28,8 @@ constexpr int warpSize = 32;
 namespace lamella {
 // 16 bytes moved by one access, whatever type lies there.
 using Loaded16 __attribute__((vector_size(16), may_alias)) = unsigned;
-template <class>
 using Stored16 = Loaded16;
+using Stored8 __attribute__((may_alias)) = std::uint64_t;
 
 inline void require_aligned16(const void* p) {
   if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) simt::misaligned_access(p);

@@ -119,6 +119,7 @@ void Scheduler::worker() {
 void Scheduler::run_thread(Thread& thread) {
   enter(thread);
   thread.state = State::Ready;
+  thread.copies.forget();
   std::exception_ptr error;
   try {
     call_->invoke(call_->arguments);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/simt/async_copies.h"
 #include "kernels/simt/collectives.h"
 #include "kernels/simt/fibre.h"
 #include "kernels/simt/launch.h"
@@ -41,6 +42,7 @@ class Scheduler {
 
   bool running() const { return shape_ != nullptr; }
   SharedArena& shared() { return shared_; }
+  AsyncCopies& copies_of_thread() { return current_->copies; }
   Fibre::Stack stack_of_thread() const { return current_->fibre->stack(); }
   // "kernel NAME, block (x,y,z), order seed N".
   std::string where() const;
@@ -56,6 +58,7 @@ class Scheduler {
     SourceLine line{};  // where it waits
     CollectiveCall call{};
     std::uint64_t value = 0;
+    AsyncCopies copies;
   };
   struct Warp {
     // Sets of lanes. waiting: in a collective; resting: ended or at the barrier of the block.
@@ -78,8 +81,10 @@ class Scheduler {
   void end_lane(unsigned thread);
   bool complete(unsigned warp, const CollectiveCall& call) const;
   void release_collective(unsigned warp, const CollectiveCall& call);
+  void act_together(const CollectiveCall& call, const std::uint64_t* values, unsigned lanes);
   [[noreturn]] void leave_deadlock();
   std::string waiting_groups() const;
+  static std::string lanes_text(unsigned lanes);
   unsigned number_of(const Thread& thread) const {
     return static_cast<unsigned>(&thread - threads_.data());
   }

@@ -41,6 +41,7 @@ unsigned ballot(const LaneValues& values) {
 std::uint64_t result_of(const CollectiveCall& call, const LaneValues& values, unsigned lane) {
   switch (call.kind) {
     case Collective::SyncWarp:
+    case Collective::Together:
       return 0;
     case Collective::Ballot:
       return ballot(values);
@@ -98,7 +99,9 @@ bool Scheduler::complete(unsigned warp_number, const CollectiveCall& call) const
   for (unsigned lane = 0; lane < kWarp; ++lane) {
     if ((needed >> lane & 1U) == 0) continue;
     const CollectiveCall& other = threads_[warp_number * kWarp + lane].call;
-    if (other.mask != call.mask || other.kind != call.kind) return false;
+    const bool same =
+        other.mask == call.mask && other.kind == call.kind && other.action == call.action;
+    if (!same) return false;
   }
   return true;
 }
@@ -116,6 +119,7 @@ void Scheduler::release_collective(unsigned warp_number, const CollectiveCall& r
     values.value[lane] = first[lane].value;
     woken[count++] = first + lane;
   }
+  if (call.kind == Collective::Together) act_together(call, values.value, values.lanes);
   shuffle_order(woken, count, random_);
   for (unsigned i = 0; i < count; ++i) {
     const auto lane = static_cast<unsigned>(woken[i] - first);
@@ -125,6 +129,19 @@ void Scheduler::release_collective(unsigned warp_number, const CollectiveCall& r
   }
   warp.waiting &= ~values.lanes;
   if (call.kind == Collective::SyncWarp) observe_warp_barrier(warp_number, values.lanes);
+}
+
+void Scheduler::act_together(const CollectiveCall& call, const std::uint64_t* values,
+                             unsigned lanes) {
+  if (lanes != ~0U) {
+    set_error("the instruction of a whole warp at " + at(call.line) +
+              " needs all 32 lanes, but only " + lanes_text(lanes) + " came");
+    leave_launch();
+  }
+  void* brought[kWarp];
+  for (unsigned lane = 0; lane < kWarp; ++lane)
+    brought[lane] = reinterpret_cast<void*>(values[lane]);
+  call.action(brought);
 }
 
 // A collective may have waited for nobody but this thread, which has now ended.

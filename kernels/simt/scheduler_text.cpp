@@ -30,7 +30,7 @@ std::string ranges(const std::vector<unsigned>& numbers) {
 const char* name_of(Collective kind) {
   constexpr const char* kNames[] = {"__syncwarp",       "__shfl_sync",     "__shfl_up_sync",
                                     "__shfl_down_sync", "__shfl_xor_sync", "__ballot_sync",
-                                    "__any_sync",       "__all_sync"};
+                                    "__any_sync",       "__all_sync",      "a warp's instruction"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -43,6 +43,15 @@ std::string Scheduler::where() const {
 
 std::string Scheduler::thread_text() const {
   return "thread " + std::to_string(number_of(*current_)) + " " + triple(current_->index);
+}
+
+// "0-15, 20" of a set of lanes.
+std::string Scheduler::lanes_text(unsigned lanes) {
+  std::vector<unsigned> numbers;
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    if ((lanes >> lane & 1U) != 0) numbers.push_back(lane);
+  }
+  return ranges(numbers);
 }
 
 // "threads 0-15 wait at __syncthreads (a.cu:12); threads 16-31 have ended".

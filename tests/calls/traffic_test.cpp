@@ -6,13 +6,11 @@
 //   - Pooling: the sectors that its blocks touch, each once in a block, are at most 1.05 times what
 //     tiles of 8 x 8 pixels of the result and 32 channels need with their halo.
 // From 1 MiB on; below that, launches and partial results weigh more than traffic. Products are
-// held to other limits.
+// held to other limits (product_traffic_test.cpp).
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <set>
-
 #include "engine/context.h"
+#include "tests/calls/network_calls.h"
 #include "tools/count_call.h"
 
 namespace lamella {
@@ -20,10 +18,6 @@ namespace {
 
 constexpr double kMost = 1.05;
 constexpr std::int64_t kLeastBytes = 1 << 20;
-
-bool is_product(const std::string& kernel) {
-  return kernel.starts_with("conv2d_") || kernel.starts_with("linear_");
-}
 
 bool is_pooling(const std::string& kernel) {
   return kernel.find("pool2d") != std::string::npos;
@@ -80,19 +74,11 @@ double bytes_by_block(const tool::CountedCall& counted) {
   return 32.0 * static_cast<double>(sectors);
 }
 
-// Each distinct call of the network in `dtype` that is large enough to be held to a limit.
+// The calls of the network in `dtype` that are large enough to be held to a limit.
 std::vector<KernelCall> calls_of(const std::string& network, const std::string& dtype) {
-  std::ifstream file(std::string(LAMELLA_SHAPES_FOLDER) + "/" + network + ".txt");
   std::vector<KernelCall> calls;
-  std::set<std::string> seen;
-  for (const auto& [name, line] : read_shapes(file)) {
-    for (const KernelLine& one : with_backward(line)) {
-      const std::string text =
-          one.text().substr(0, one.text().rfind(" dtype=")) + " dtype=" + dtype;
-      if (is_product(one.kernel()) || !seen.insert(text).second) continue;
-      KernelCall call = make_call(KernelLine(text));
-      if (call.least_bytes() >= kLeastBytes) calls.push_back(std::move(call));
-    }
+  for (KernelCall& call : network_calls(network, dtype)) {
+    if (!is_product(call) && call.least_bytes() >= kLeastBytes) calls.push_back(std::move(call));
   }
   return calls;
 }
@@ -132,24 +118,6 @@ INSTANTIATE_TEST_SUITE_P(Of, Traffic,
                          [](const testing::TestParamInfo<Network>& info) {
                            return std::string(info.param.name) + "_" + info.param.dtype;
                          });
-
-// Where 16-byte accesses are possible, which is on every layer but the first ones.
-TEST(Products, HaveNoBankConflicts) {
-  const std::string reason = why_unavailable("simt-counted");
-  if (!reason.empty()) GTEST_SKIP() << reason;
-  const std::unique_ptr<Context> ctx = tool::make_counting_context();
-  for (const char* layer :
-       {"conv2d_fwd N=1 H=14 W=14 C=128 K=32 R=3 S=3 pad=1x1",
-        "conv2d_fwd N=1 H=7 W=7 C=256 K=128 R=1 S=1",
-        "conv2d_fwd N=1 H=17 W=17 C=64 K=96 R=3 S=3 stride=2x2", "linear_fwd N=64 C=512 K=96"}) {
-    for (const KernelLine& line : with_backward(KernelLine(layer))) {
-      for (const char* dtype : {"f32", "bf16", "f16"}) {
-        const KernelCall call = make_call(KernelLine(line.text() + " dtype=" + dtype));
-        EXPECT_EQ(tool::count_call(*ctx, call).worst_conflict_ways(), 1.0) << call.line;
-      }
-    }
-  }
-}
 
 }  // namespace
 }  // namespace lamella

@@ -14,26 +14,22 @@ struct Known {
 };
 
 // All are in the PTX only. A product's kernel writes either its result or partial results in f32,
-// and what is to be done about bias, sums and alignment comes at run time (tile_product.h).
-constexpr const char* kStore4 = "store<kPerThread>(mine, run, out.write)";
-constexpr const char* kStore1 = "store<1>(mine + j, Run<1>{{run[j]}}, out.write)";
+// and what is to be done about bias, sums and alignment comes at run time (product/tile.h).
+constexpr const char* kRun = "store<V>(row + column, run, write)";
+constexpr const char* kElement = "store<1>(row + column + i, Run<1>{{run[i]}}, write)";
 constexpr const char* kForward = "(linear|conv2d)_fwd_kernel<.*";
-constexpr const char* kPartial = "(linear|conv2d)_.*_kernel<lamella::(Bf16|F16), float, [18]>";
-constexpr const char* kPartialVectors =
-    "(linear|conv2d)_bwd_.*_kernel<lamella::(Bf16|F16), float, 8>";
-constexpr const char* kWeightVectors = "(linear|conv2d)_bwd_weight_kernel<.*, [48]>";
+constexpr const char* kVectors = "(linear|conv2d)_bwd_.*_kernel<lamella::(Bf16|F16), 8, .*";
+constexpr const char* kWeightVectors = "(linear|conv2d)_bwd_weight_kernel<.*, [48], .*";
 
 const Known kKnown[] = {
-    {kForward, "global read of .*", kStore4, "a forward pass never adds to its output"},
-    {kForward, "global read of .*", kStore1, "a forward pass never adds to its output"},
-    {kPartial, "global read of .*", kStore4, "partial results are never added to others in place"},
-    {kPartial, "global read of .*", kStore1, "partial results are never added to others in place"},
-    {kPartial, "global read of 4 bytes", "(biased ? bias[column + j] : 0.0F)",
-     "the bias is added where partial results are merged"},
-    {kPartialVectors, "global write of 4 bytes", kStore1,
+    {kForward, "global read of .*", kRun, "a forward pass never adds to its output"},
+    {kForward, "global read of .*", kElement, "a forward pass never adds to its output"},
+    {kVectors, "global write of 4 bytes", kElement,
      "partial results of so many channels are always written by 16 bytes"},
-    {kWeightVectors, "global (read|write) of .*", kStore1,
+    {kWeightVectors, "global (read|write) of .*", kElement,
      "with so many channels dw is written by one element only if it is not aligned to 16 bytes"},
+    {kWeightVectors, "shared read of 4 bytes", "load<kPart>(staged(r, column + first))",
+     "the same: elements are written one by one only then"},
 };
 
 }  // namespace

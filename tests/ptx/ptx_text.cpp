@@ -167,10 +167,12 @@ class Reader {
     std::vector<std::string> parts;
     std::istringstream pieces(opcode);
     for (std::string part; std::getline(pieces, part, '.');) parts.push_back(part);
-    static const std::set<std::string> unknown = {"brx",      "call",     "cp",   "ldmatrix",
-                                                  "multimem", "stmatrix", "suld", "sust",
-                                                  "tex",      "wgmma",    "wmma"};
-    if (unknown.count(parts[0]) != 0) {
+    static const std::set<std::string> unknown = {"brx",  "call", "multimem", "stmatrix", "suld",
+                                                  "sust", "tex",  "wgmma",    "wmma"};
+    const bool is_copy = opcode == "cp.async.cg.shared.global";
+    const bool is_wait = opcode.rfind("cp.async.commit_group", 0) == 0 ||
+                         opcode.rfind("cp.async.wait_group", 0) == 0;
+    if (unknown.count(parts[0]) != 0 || (parts[0] == "cp" && !is_copy && !is_wait)) {
       throw std::runtime_error("the PTX of " + entries_.back().function + " has " + opcode +
                                ", which tests/ptx cannot compare yet");
     }
@@ -180,6 +182,11 @@ class Reader {
     } else if (parts[0] == "ret" || parts[0] == "exit") {
       entries_.back().blocks.back().returns = true;
       leave_block(predicated);
+    } else if (is_copy) {  // whether it reads is said by an operand, as by a predicate
+      add_access({"shared", "write", 16, {}}, predicated);
+      add_access({"global", "read", 16, {}}, true);
+    } else if (parts[0] == "ldmatrix") {  // each lane reads the row it points to
+      add_access({"shared", "read", 16, {}}, predicated);
     } else if (parts[0] == "ld" || parts[0] == "ldu" || parts[0] == "st" || parts[0] == "atom" ||
                parts[0] == "red") {
       read_access(parts, predicated);
@@ -202,6 +209,9 @@ class Reader {
         count = static_cast<unsigned>(part[1] - '0');
     }
     access.bytes = count * static_cast<unsigned>(std::stoi(parts.back().substr(1))) / 8;
+    add_access(access, predicated);
+  }
+  void add_access(const Access& access, bool predicated) {
     const std::size_t before = entries_.back().blocks.size() - 1;
     if (predicated) begin_block("");
     std::vector<Block>& blocks = entries_.back().blocks;

@@ -33,12 +33,38 @@ __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
   return values;
 }
 
+// As one number. Elements of less than a word are put together by arithmetic: copied as bytes, nvcc
+// sends them through local memory or takes the store apart.
+template <class T>
+__device__ __forceinline__ unsigned __int128 bits_of(const Vec16<T>& values) {
+  unsigned __int128 bits = 0;
+  if constexpr (sizeof(T) < 4) {
+    UNROLL for (int i = Vec16<T>::kCount; i > 0; --i) {
+      std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint16_t> element;
+      std::memcpy(&element, &values.v[i - 1], sizeof(element));
+      bits = bits << (8 * sizeof(T)) | element;
+    }
+  } else {
+    std::memcpy(&bits, &values, sizeof(bits));
+  }
+  return bits;
+}
+
 template <class T>
 __device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& values) {
   require_aligned16(p);
-  Stored16<T> raw;
-  std::memcpy(&raw, &values, sizeof(raw));
-  *reinterpret_cast<Stored16<T>*>(p) = raw;
+  const unsigned __int128 bits = bits_of(values);
+  Stored16 raw;
+  std::memcpy(&raw, &bits, sizeof(raw));
+  *reinterpret_cast<Stored16*>(p) = raw;
+}
+
+// Two floats by one 8-byte access. p must be 8-byte aligned.
+__device__ __forceinline__ void store8(float* __restrict__ p, float first, float second) {
+  const float values[2] = {first, second};
+  Stored8 raw;
+  std::memcpy(&raw, values, sizeof(raw));
+  *reinterpret_cast<Stored8*>(p) = raw;
 }
 
 }  // namespace lamella

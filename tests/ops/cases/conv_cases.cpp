@@ -125,6 +125,12 @@ const OpFamily conv2d_family{
         "N=1 H=70 W=66 C=1 K=5 R=5 S=5 pad=2x2",
         "N=1 H=185 W=182 C=2 K=3 R=1 S=1",
         "N=1 H=8 W=7 C=130 K=130 R=3 S=3 pad=1x1",
+        // tiles of 128 x 128, whole and at edges; 128 x 32; the depth shared out
+        "N=1 H=9 W=8 C=72 K=72 R=1 S=1 x_pitch=88 y_pitch=96",
+        "N=1 H=12 W=12 C=136 K=136 R=1 S=1",
+        "N=2 H=13 W=12 C=8 K=72 R=3 S=3 stride=2x2 pad=1x1",
+        "N=1 H=13 W=10 C=24 K=32 R=3 S=3 pad=1x1",
+        "N=1 H=3 W=4 C=128 K=8 R=3 S=3 pad=1x1",
         "N=5 H=20 W=19 C=12 K=70 R=3 S=3 stride=2x2 pad=1x1 bias=0",
     },
     conv2d_case};
@@ -153,6 +159,9 @@ const OpFamily linear_family{{"linear_fwd", "linear_bwd_data", "linear_bwd_weigh
                                  "N=33 C=34 K=35 x_pitch=40 y_pitch=36 bias=0",
                                  "N=2 C=5000 K=3",
                                  "N=12 C=1030 K=260",
+                                 "N=72 C=72 K=72 y_pitch=73",
+                                 "N=130 C=40 K=136",
+                                 "N=65 C=640 K=65",
                              },
                              linear_case};
 
