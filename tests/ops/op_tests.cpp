@@ -17,7 +17,7 @@ namespace lamella::test {
 namespace {
 
 // Emulated devices take 10 ns and more for every access of every thread.
-constexpr double kSimtWork = 1.5e6, kCountedWork = 6e4;
+constexpr double kSimtWork = 2.8e6, kCountedWork = 6e4;
 
 struct Arguments {
   Device device;
