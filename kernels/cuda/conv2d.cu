@@ -8,6 +8,7 @@
 // deterministic. FLOPs: 2 * N * P * Q * K * R * S * C.
 #include <limits>
 
+#include "kernels/cuda/conv2d_direct.h"
 #include "kernels/cuda/families.h"
 #include "kernels/cuda/product/conv_operands.h"
 #include "kernels/cuda/product/launch.h"
@@ -94,6 +95,7 @@ void check(const char* kernel, const Conv2dShape& s) {
 void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, const void* w,
                 const float* bias, void* y) {
   check("conv2d_fwd", s);
+  if (has_direct_form(s)) return conv2d_direct_fwd(ctx, s, x, w, bias, y);
   const std::int64_t pixels = s.N * s.P * s.Q;
   const ProductShape product{"conv2d_fwd",    s.dtype, pixels, s.K,  s.y_pitch,
                              s.R * s.S * s.C, pixels,  1,      bias, Write::Set};

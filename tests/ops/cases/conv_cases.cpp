@@ -125,6 +125,10 @@ const OpFamily conv2d_family{
         "N=1 H=70 W=66 C=1 K=5 R=5 S=5 pad=2x2",
         "N=1 H=185 W=182 C=2 K=3 R=1 S=1",
         "N=1 H=8 W=7 C=130 K=130 R=3 S=3 pad=1x1",
+        // few channels
+        "N=1 H=19 W=37 C=3 K=36 R=7 S=7 stride=2x2 pad=3x3",
+        "N=2 H=17 W=18 C=4 K=8 R=3 S=3 stride=2x2",
+        "N=1 H=21 W=20 C=1 K=64 R=3 S=3 pad=1x1 x_pitch=3 y_pitch=72",
         // tiles of 128 x 128, whole and at edges; 128 x 32; the depth shared out
         "N=1 H=9 W=8 C=72 K=72 R=1 S=1 x_pitch=88 y_pitch=96",
         "N=1 H=12 W=12 C=136 K=136 R=1 S=1",
