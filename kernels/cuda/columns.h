@@ -94,17 +94,25 @@ __device__ __forceinline__ void merge_rows(A (&mine)[V]) {
   }
 }
 
-// End of stage 1: partials [kFields][gridDim.y][C].
+// End of stage 1: partials [kFields][gridDim.y][C]. Neighbouring threads write neighbouring
+// channels; as the runs lie with threads y = 0, wide ones would be written with gaps.
 template <int V, class A>
 __device__ __forceinline__ void write_partial(A (&mine)[V], std::int64_t channels,
                                               float* __restrict__ partials) {
+  constexpr unsigned kChannels = kRuns<V> * V;
+  SHARED(float, merged, [A::kFields][kChannels]);
   merge_rows<V>(mine);
-  if (threadIdx.y != 0 || column<V>() >= channels) return;
-  for (int f = 0; f < A::kFields; ++f) {
-    Run<V> run;
-    for (int i = 0; i < V; ++i) run[i] = mine[i].v[f];
-    const std::int64_t row = std::int64_t{gridDim.y} * f + blockIdx.y;
-    store<V>(partials + row * channels + column<V>(), run);
+  if (threadIdx.y == 0) {
+    for (int f = 0; f < A::kFields; ++f) {
+      for (int i = 0; i < V; ++i) merged[f][threadIdx.x * V + i] = mine[i].v[f];
+    }
+  }
+  __syncthreads();
+  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x, width = blockDim.x * V;
+  for (unsigned i = thread; i < A::kFields * width; i += kBlock) {
+    const std::int64_t channel = std::int64_t{blockIdx.x} * width + i % width;
+    const std::int64_t row = std::int64_t{gridDim.y} * (i / width) + blockIdx.y;
+    if (channel < channels) partials[row * channels + channel] = merged[i / width][i % width];
   }
 }
 

@@ -95,7 +95,7 @@ void check(const char* kernel, const Conv2dShape& s) {
 void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, const void* w,
                 const float* bias, void* y) {
   check("conv2d_fwd", s);
-  if (has_direct_form(s)) return conv2d_direct_fwd(ctx, s, x, w, bias, y);
+  if (has_direct_fwd(s)) return conv2d_direct_fwd(ctx, s, x, w, bias, y);
   const std::int64_t pixels = s.N * s.P * s.Q;
   const ProductShape product{"conv2d_fwd",    s.dtype, pixels, s.K,  s.y_pitch,
                              s.R * s.S * s.C, pixels,  1,      bias, Write::Set};
@@ -129,6 +129,7 @@ void conv2d_bwd_weight(const KernelContext& ctx, const Conv2dShape& s, const voi
                        const void* dy, void* dw, Write write) {
   if (s.N == 0) return;
   check("conv2d_bwd_weight", s);
+  if (has_direct_bwd_weight(s)) return conv2d_direct_bwd_weight(ctx, s, x, dy, dw, write);
   const std::int64_t taps = s.R * s.S * s.C;
   const ProductShape product{"conv2d_bwd_weight", s.dtype, s.K, taps,    taps,
                              s.N * s.P * s.Q,     s.K,     1,   nullptr, write};

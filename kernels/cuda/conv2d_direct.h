@@ -1,14 +1,17 @@
-// The direct form of convolution, for images of few channels (conv2d_direct.cu).
+// The direct form of convolution, for images of at most 4 channels whose filters fit into shared
+// memory (conv2d_direct.cu). Contracts: those of the kernel table.
 #pragma once
 
 #include "kernels/cuda/common.h"
 
 namespace lamella::cuda {
 
-// Whether the shape has one: at most 4 channels, and filters that fit into shared memory.
-bool has_direct_form(const Conv2dShape& s);
-// As conv2d_fwd of the kernel table.
+bool has_direct_fwd(const Conv2dShape& s);
 void conv2d_direct_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, const void* w,
                        const float* bias, void* y);
+
+bool has_direct_bwd_weight(const Conv2dShape& s);
+void conv2d_direct_bwd_weight(const KernelContext& ctx, const Conv2dShape& s, const void* x,
+                              const void* dy, void* dw, Write write);
 
 }  // namespace lamella::cuda

@@ -41,6 +41,8 @@ struct LineCounts {
   std::uint64_t wavefronts = 0;  // shared: passes needed by each request
   double sectors_per_request = 0;
   double conflict_ways = 0;  // shared: wavefronts over those without bank conflicts
+  // global: the most sectors that one request touches beyond those its distinct bytes would fill
+  unsigned excess_sectors = 0;
 };
 
 struct KernelCounts {
@@ -55,7 +57,7 @@ struct KernelCounts {
   std::vector<LineCounts> lines;
 };
 
-constexpr std::uint32_t kControlAbi = 3;
+constexpr std::uint32_t kControlAbi = 4;
 
 // All functions may be called from any thread. Counts and findings are those of the process since
 // they were last cleared; empty except in the counted build.

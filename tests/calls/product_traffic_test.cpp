@@ -5,6 +5,7 @@
 //     need: M * K * ceil(N / 128) + K * N * ceil(M / 128) + M * N elements, where the product is
 //     M x N and K deep. Of convolution this is generous: windows overlap.
 //   - No shared-memory bank conflicts, in any kernel.
+//   - Every request: its sectors are those its bytes fill, one more where rows are not aligned.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -67,6 +68,7 @@ TEST_P(ProductTraffic, IsThatOfLargeTiles) {
     }
     EXPECT_LE(by_block, 1.5 * bytes_of_tiles(call)) << call.line;
     EXPECT_EQ(counted.worst_conflict_ways(), 1.0) << call.line;
+    expect_tight_requests(counted);
   }
   EXPECT_GE(count, GetParam().least_calls);
 }

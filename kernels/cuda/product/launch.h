@@ -1,10 +1,11 @@
-// How products are launched: the tile for a shape, shares of the depth, the merge of shares.
+// How products are launched: the tile for a shape, and shares of the depth.
 //
 // Least bytes of a product: those of a, b and y. A block reads its rows of a and its columns of b
 // once, so that with tiles of R x C  a is read ceil(columns / C) times and b ceil(rows / R) times.
 #pragma once
 
 #include "kernels/cuda/product/fma_product.h"
+#include "kernels/cuda/product/merge.h"
 #include "kernels/cuda/product/mma_product.h"
 
 namespace lamella::cuda {
@@ -22,25 +23,6 @@ template <class T, int V, class Tile>
 using TileProduct = typename ProductOf<T, V, Tile>::Type;
 
 constexpr dim3 kProductThreads{kBlock, 1, 1};
-
-// y (=|+=) sum of the shares' partials (+ bias), in order.
-// Threads: x take columns, y take rows. Deterministic.
-// Least bytes: (shares + 1) * rows * columns * 4.  FLOPs: shares * rows * columns.
-template <class T>
-__global__ void merge_shares_kernel(TileOut out, int shares, const float* __restrict__ partials,
-                                    const float* __restrict__ bias, T* __restrict__ y) {
-  const Loop columns = channel_loop<1>(), rows = pixel_loop();
-  const std::int64_t count = out.rows * out.columns;
-  for (std::int64_t column = columns.begin; column < out.columns; column += columns.step) {
-    for (std::int64_t row = rows.begin; row < out.rows; row += rows.step) {
-      float sum = bias != nullptr ? bias[column] : 0.0F;
-      for (int share = 0; share < shares; ++share) {
-        sum += partials[share * count + row * out.columns + column];
-      }
-      store<1>(y + row * out.pitch + column, Run<1>{{sum}}, out.write);
-    }
-  }
-}
 
 // A product as its launcher sees it: y [out_rows, columns] in tiles over `rows` rows; `phases`
 // products of the same form side by side (1, but for backward data with strides).
@@ -104,9 +86,7 @@ void run_tiles(const KernelContext& ctx, const ProductShape& p, T* y, const Run&
                   static_cast<unsigned>(shares.count * p.phases)};
   run.template operator()<Tile>(grid, out, scratch);
   if (!shared_out) return;
-  const Plan plan = plan_matrix<1>(p.out_rows, p.columns);
-  launch(p.name, merge_shares_kernel<T>, plan.grid, plan.block, 0, ctx, out,
-         static_cast<int>(shares.count), out.partials, p.bias, y);
+  merge_shares(p.name, ctx, out, shares.count, p.bias, y);
 }
 
 // The tile for the shape: an operand is read once for each tile of the other dimension, so the

@@ -1,6 +1,7 @@
 // Sums of requests by line and kernel.
 #include "kernels/simt/counted/ledger.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace lamella::simt {
@@ -19,7 +20,9 @@ void Ledger::add_request(const Site& site, std::uint32_t number, const Request& 
   ++counts.requests;
   counts.accesses += lanes;
   if (site.space == Space::Global) {
-    counts.sectors += count_sectors(request, site.bytes);
+    const Sectors sectors = count_sectors(request, site.bytes);
+    counts.sectors += sectors.count;
+    counts.most_excess = std::max(counts.most_excess, sectors.count - sectors.least);
     launch_.bytes_requested += std::uint64_t{site.bytes} * lanes;
     return;
   }
@@ -49,6 +52,7 @@ void Ledger::end_launch(const KernelName& name, std::uint64_t threads, const Sit
     line.counts.accesses += counts.accesses;
     line.counts.requests += counts.requests;
     line.counts.sectors += counts.sectors;
+    line.counts.most_excess = std::max(line.counts.most_excess, counts.most_excess);
     line.counts.wavefronts += counts.wavefronts;
     line.counts.least_wavefronts += counts.least_wavefronts;
   }
@@ -66,7 +70,7 @@ std::vector<KernelCounts> Ledger::counts() const {
       counts.lines.push_back({line.file, line.line, chain, name_of(space), name_of(kind), bytes,
                               sum.accesses, sum.requests, sum.sectors, sum.wavefronts,
                               ratio(sum.sectors, sum.requests),
-                              ratio(sum.wavefronts, sum.least_wavefronts)});
+                              ratio(sum.wavefronts, sum.least_wavefronts), sum.most_excess});
     }
     all.push_back(std::move(counts));
   }

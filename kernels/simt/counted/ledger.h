@@ -60,6 +60,7 @@ class Ledger {
  private:
   struct SiteCounts {
     std::uint64_t accesses = 0, requests = 0, sectors = 0, wavefronts = 0, least_wavefronts = 0;
+    unsigned most_excess = 0;
   };
   struct Line {
     std::string file;

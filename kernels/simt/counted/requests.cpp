@@ -22,16 +22,20 @@ unsigned count_distinct(std::uint64_t* values, unsigned count) {
 
 }  // namespace
 
-unsigned count_sectors(const Request& request, unsigned bytes) {
-  std::uint64_t sectors[64];
-  unsigned count = 0;
+Sectors count_sectors(const Request& request, unsigned bytes) {
+  std::uint64_t addresses[32], sectors[64];
+  unsigned lanes_with = 0, count = 0;
   for (unsigned lanes = request.lanes; lanes != 0; lanes &= lanes - 1) {
-    const std::uint64_t address = request.address[std::countr_zero(lanes)];
-    sectors[count++] = address / 32;
-    const std::uint64_t last = (address + bytes - 1) / 32;
+    addresses[lanes_with++] = request.address[std::countr_zero(lanes)];
+  }
+  // Accesses of one width are the same bytes or others: a misaligned one is a finding.
+  lanes_with = count_distinct(addresses, lanes_with);
+  for (unsigned i = 0; i < lanes_with; ++i) {
+    sectors[count++] = addresses[i] / 32;
+    const std::uint64_t last = (addresses[i] + bytes - 1) / 32;
     if (last != sectors[count - 1]) sectors[count++] = last;
   }
-  return count_distinct(sectors, count);
+  return {count_distinct(sectors, count), (lanes_with * bytes + 31) / 32};
 }
 
 Wavefronts count_wavefronts(const Request& request, unsigned bytes) {

@@ -33,8 +33,12 @@ struct Request {
   std::uint64_t address[32];
 };
 
-// Aligned 32-byte pieces of memory touched by a request whose lanes access `bytes` each.
-unsigned count_sectors(const Request& request, unsigned bytes);
+// Aligned 32-byte pieces of memory touched by a request whose lanes access `bytes` each, and how
+// many would do if what it touches lay together.
+struct Sectors {
+  unsigned count, least;
+};
+Sectors count_sectors(const Request& request, unsigned bytes);
 
 // Passes over the 32 banks of 4 bytes: lanes of a quarter warp (16-byte accesses), a half warp
 // (8-byte) or a warp go together, and a bank gives one word in each pass. `least` is the number
