@@ -15,8 +15,8 @@ std::vector<KernelCall> network_calls(const std::string& network, const std::str
 // Convolution and linear, which are matrix products.
 bool is_product(const KernelCall& call);
 
-// Every request to global memory touches as few sectors as its bytes would fill, one more where rows
-// of pixels do not begin at multiples of 32 bytes.
+// Every request to global memory touches as few sectors as its bytes would fill, one more where
+// rows of pixels do not begin at multiples of 32 bytes.
 void expect_tight_requests(const tool::CountedCall& counted);
 
 }  // namespace lamella
