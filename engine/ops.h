@@ -44,6 +44,13 @@ struct BatchNormOptions {
 Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
                   const BatchNormOptions& options = {}, Tensor out = {});
 
+// conv2d(batch_norm(x), w), without bias: one product where the backend has it, so that the
+// normalised image is never in memory, neither forward nor backward; else as with
+// bn_options.remake.
+Tensor norm_conv2d(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
+                   const BatchNormOptions& bn_options, const Tensor& w,
+                   const Conv2dOptions& conv_options = {}, Tensor out = {});
+
 Tensor relu(Context& ctx, const Tensor& x, Tensor out = {});
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b, Tensor out = {});
 

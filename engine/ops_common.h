@@ -67,6 +67,9 @@ inline GradSlot gradient_of(Context& ctx, const GradRef& ref) {
   return ref.buffer->writable(ctx, ref);
 }
 
+// Of the convolution of x with w; checks both. y_pitch is left to the caller. (ops_conv.cpp)
+Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& options);
+
 inline SliceShape slice_shape(const Tensor& x, std::int64_t x_pitch, std::int64_t y_pitch) {
   return {x.pixels(), x.channels(), x_pitch, y_pitch, x.dtype()};
 }

@@ -2,7 +2,7 @@
 #include "engine/ops_common.h"
 
 namespace lamella {
-namespace {
+namespace detail {
 
 Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& options) {
   detail::require_rank("conv2d", "x", x, 4);
@@ -35,6 +35,9 @@ Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& 
   return shape;
 }
 
+}  // namespace detail
+namespace {
+
 // db = sum of dy over pixels, for any op that adds a bias.
 void bias_backward(Context& ctx, std::int64_t pixels, const GradSlot& dy, const GradRef& bias,
                    DType dtype) {
@@ -48,7 +51,7 @@ void bias_backward(Context& ctx, std::int64_t pixels, const GradSlot& dy, const 
 
 Tensor conv2d(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias,
               const Conv2dOptions& options, Tensor out) {
-  Conv2dShape shape = conv2d_shape(x, w, options);
+  Conv2dShape shape = detail::conv2d_shape(x, w, options);
   if (bias.defined()) detail::require_vector("conv2d", "bias", bias, shape.K);
   const Tensor y = detail::output(ctx, "conv2d", out, {shape.N, shape.P, shape.Q, shape.K},
                                   x.dtype(), {&x, &w, &bias});

@@ -48,6 +48,44 @@ void copy_sum(Context& ctx, const Tensor& sum, const GradRef& ref) {
            sum.data(), to.data, to.write);
 }
 
+// What the backward of a normalisation needs, and where its gradients go.
+struct Backward {
+  BatchNormShape shape;
+  Statistics stats;
+  Tensor x, gamma, beta;
+  GradRef dx, dgamma, dbeta;
+
+  Backward(const BatchNormShape& shape_, Statistics stats_, const Tensor& x_,
+           const BatchNormTensors& bn)
+      : shape(shape_),
+        stats(std::move(stats_)),
+        x(x_.detach()),
+        gamma(bn.gamma.detach()),
+        beta(bn.beta.detach()),
+        dx(x_.grad_ref()),
+        dgamma(bn.gamma.grad_ref()),
+        dbeta(bn.beta.grad_ref()) {}
+
+  // dy: of the normalised tensor, at dy_pitch.
+  void run(Context& ctx, const void* dy, std::int64_t dy_pitch) {
+    shape.y_pitch = dy_pitch;
+    const Tensor sums = ctx.empty({2, shape.C});
+    const auto *mean = stats.mean.as<const float>(), *var = stats.var.as<const float>();
+    if (shape.training || dgamma || dbeta) {
+      ctx.call("batch_norm_bwd_reduce", &KernelTable::batch_norm_bwd_reduce, shape, x.data(), dy,
+               mean, var, gamma.as<const float>(), beta.as<const float>(), sums.as<float>());
+    }
+    const Tensor halves = sums.reshape({2 * shape.C});
+    if (dbeta) copy_sum(ctx, halves.slice(0, shape.C), dbeta);
+    if (dgamma) copy_sum(ctx, halves.slice(shape.C, 2 * shape.C), dgamma);
+    if (!dx) return;
+    const GradSlot to = detail::gradient_of(ctx, dx);
+    ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape, x.data(), dy, mean,
+             var, gamma.as<const float>(), beta.as<const float>(), sums.as<const float>(), to.pitch,
+             to.data, to.write);
+  }
+};
+
 }  // namespace
 
 Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
@@ -68,29 +106,58 @@ Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
         return again;
       });
     }
+    ctx.tape.record("batch_norm", y.grad_ref(),
+                    [&ctx, backward = Backward(shape, stats, x, bn)](const GradSlot& dy) mutable {
+                      backward.run(ctx, dy.data, dy.pitch);
+                    });
+  }
+  return y;
+}
+
+Tensor norm_conv2d(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
+                   const BatchNormOptions& bn_options, const Tensor& w,
+                   const Conv2dOptions& conv_options, Tensor out) {
+  if (ctx.kernels().norm_conv2d_fwd == nullptr) {
+    BatchNormOptions options = bn_options;
+    options.remake = true;
+    return conv2d(ctx, batch_norm(ctx, x, bn, options), w, {}, conv_options, out);
+  }
+  check(x, bn, bn_options, ctx.training);
+  NormConv2dShape shape{detail::conv2d_shape(x, w, conv_options), bn_options.eps,
+                        bn_options.relu_in, bn_options.relu_out};
+  Conv2dShape& conv = shape.conv;
+  const Tensor y = detail::output(ctx, "norm_conv2d", out, {conv.N, conv.P, conv.Q, conv.K},
+                                  x.dtype(), {&x, &w, &bn.gamma, &bn.beta});
+  conv.y_pitch = y.pitch();
+  const BatchNormShape norm{x.pixels(),          x.channels(),   x.pitch(),
+                            x.channels(),        bn_options.eps, bn_options.relu_in,
+                            bn_options.relu_out, ctx.training,   x.dtype()};
+  const Statistics stats = statistics(ctx, norm, x, bn, bn_options.momentum);
+  ctx.call("norm_conv2d_fwd", &KernelTable::norm_conv2d_fwd, shape, x.data(),
+           stats.mean.as<const float>(), stats.var.as<const float>(), bn.gamma.as<const float>(),
+           bn.beta.as<const float>(), w.data(), y.data());
+
+  if (y.requires_grad()) {
+    const bool through = detail::any_requires_grad({&x, &bn.gamma, &bn.beta});
     ctx.tape.record(
-        "batch_norm", y.grad_ref(),
-        [&ctx, shape, stats, x_value = x.detach(), gamma = bn.gamma.detach(),
-         beta = bn.beta.detach(), dx_ref = x.grad_ref(), dgamma_ref = bn.gamma.grad_ref(),
-         dbeta_ref = bn.beta.grad_ref()](const GradSlot& dy) mutable {
-          shape.y_pitch = dy.pitch;
-          const Tensor sums = ctx.empty({2, shape.C});
-          if (shape.training || dgamma_ref || dbeta_ref) {
-            ctx.call("batch_norm_bwd_reduce", &KernelTable::batch_norm_bwd_reduce, shape,
-                     x_value.data(), dy.data, stats.mean.as<const float>(),
-                     stats.var.as<const float>(), gamma.as<const float>(), beta.as<const float>(),
-                     sums.as<float>());
+        "norm_conv2d", y.grad_ref(),
+        [&ctx, shape, through, backward = Backward(norm, stats, x, bn), w_value = w.detach(),
+         dw_ref = w.grad_ref(), size = x.shape()](const GradSlot& dy) mutable {
+          shape.conv.y_pitch = dy.pitch;
+          if (dw_ref) {
+            const GradSlot dw = detail::gradient_of(ctx, dw_ref);
+            ctx.call("norm_conv2d_bwd_weight", &KernelTable::norm_conv2d_bwd_weight, shape,
+                     backward.x.data(), backward.stats.mean.as<const float>(),
+                     backward.stats.var.as<const float>(), backward.gamma.as<const float>(),
+                     backward.beta.as<const float>(), dy.data, dw.data, dw.write);
           }
-          const Tensor halves = sums.reshape({2 * shape.C});
-          if (dbeta_ref) copy_sum(ctx, halves.slice(0, shape.C), dbeta_ref);
-          if (dgamma_ref) copy_sum(ctx, halves.slice(shape.C, 2 * shape.C), dgamma_ref);
-          if (dx_ref) {
-            const GradSlot dx = detail::gradient_of(ctx, dx_ref);
-            ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape,
-                     x_value.data(), dy.data, stats.mean.as<const float>(),
-                     stats.var.as<const float>(), gamma.as<const float>(), beta.as<const float>(),
-                     sums.as<const float>(), dx.pitch, dx.data, dx.write);
-          }
+          if (!through) return;
+          const Tensor dz = ctx.empty(size, shape.conv.dtype);  // of the normalised image
+          Conv2dShape plain = shape.conv;
+          plain.x_pitch = dz.pitch();
+          ctx.call("conv2d_bwd_data", &KernelTable::conv2d_bwd_data, plain, dy.data, w_value.data(),
+                   dz.data(), Write::Set);
+          backward.run(ctx, dz.data(), dz.pitch());
         });
   }
   return y;

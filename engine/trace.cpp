@@ -27,6 +27,11 @@ std::string describe(const Conv2dShape& s) {
          tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
 }
 
+std::string describe(const NormConv2dShape& s) {
+  return text("eps=", s.eps, " relu_in=", s.relu_in, " relu_out=", s.relu_out, " ") +
+         describe(s.conv);
+}
+
 std::string describe(const LinearShape& s) {
   return text("N=", s.N, " C=", s.C, " K=", s.K) + tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
 }

@@ -66,6 +66,15 @@ struct KernelTable {
   // dw (=|+=) gradient of <y, dy> by w, dense [K,R,S,C].
   void (*conv2d_bwd_weight)(Ctx, const Conv2dShape&, const void* x, const void* dy, void* dw,
                             Write);
+  // y = n(x) * w, where n is batch norm with the given statistics and its ReLUs; n(x) never lies in
+  // memory. May be null where a backend normalises first: then both are.
+  void (*norm_conv2d_fwd)(Ctx, const NormConv2dShape&, const void* x, const float* mean,
+                          const float* var, const float* gamma, const float* beta, const void* w,
+                          void* y);
+  // dw (=|+=) gradient of <y, dy> by w, dense [K,R,S,C]. (By n(x) it is that of conv2d.)
+  void (*norm_conv2d_bwd_weight)(Ctx, const NormConv2dShape&, const void* x, const float* mean,
+                                 const float* var, const float* gamma, const float* beta,
+                                 const void* dy, void* dw, Write);
   // db[c] (=|+=) sum over pixels of dy[., c] at x_pitch. Bias gradient of convolution and linear.
   void (*bias_bwd)(Ctx, const SliceShape&, const void* dy, float* db, Write);
 

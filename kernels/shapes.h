@@ -63,6 +63,14 @@ struct BatchNormShape {
   DType dtype = DType::F32;
 };
 
+// A convolution of the normalised image: x goes through batch norm and its ReLUs (BatchNormShape)
+// on the way into conv; padding is zero after them.
+struct NormConv2dShape {
+  Conv2dShape conv;
+  float eps = 1e-5F;
+  bool relu_in = false, relu_out = false;
+};
+
 // Pooling of x [N,H,W,C] with an R x S window into y [N,P,Q,C]. P and Q are given (ceil mode is the
 // caller's arithmetic); windows are clipped to the padded input.
 struct Pool2dShape {

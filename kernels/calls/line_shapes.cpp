@@ -33,6 +33,14 @@ Conv2dShape conv2d_shape(const KernelLine& line) {
   return s;
 }
 
+NormConv2dShape norm_conv2d_shape(const KernelLine& line) {
+  NormConv2dShape s{conv2d_shape(line)};
+  s.eps = static_cast<float>(line.number("eps", 1e-5));
+  s.relu_in = line.get("relu_in", 0) != 0;
+  s.relu_out = line.get("relu_out", 0) != 0;
+  return s;
+}
+
 LinearShape linear_shape(const KernelLine& line) {
   LinearShape s{line.get("N"), line.get("C"), line.get("K"), 0, 0, line.dtype()};
   s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.K);

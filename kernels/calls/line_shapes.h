@@ -8,6 +8,7 @@
 namespace lamella {
 
 Conv2dShape conv2d_shape(const KernelLine& line);
+NormConv2dShape norm_conv2d_shape(const KernelLine& line);
 LinearShape linear_shape(const KernelLine& line);
 BatchNormShape batch_norm_shape(const KernelLine& line);
 // Extra key ceil=1. A line with P and Q of its own is believed: a trace does not say the mode.

@@ -61,6 +61,44 @@ KernelCall conv2d_bwd_weight(const KernelLine& line) {
   return call;
 }
 
+void add_norm(const Conv2dShape& s, std::vector<CallOperand>& operands) {
+  operands.push_back(vector("mean", s.C, Use::In));
+  operands.push_back(vector("var", s.C, Use::In, 1));
+  operands.push_back(vector("gamma", s.C, Use::In, 1));
+  operands.push_back(vector("beta", s.C, Use::In));
+}
+
+KernelCall norm_conv2d_fwd(const KernelLine& line) {
+  const NormConv2dShape s = norm_conv2d_shape(line);
+  KernelCall call;
+  call.operands = {image(s.conv, "x", Use::In), filters(s.conv, "w", Use::In),
+                   result(s.conv, "y", Use::Out)};
+  add_norm(s.conv, call.operands);
+  call.flops = flops(s.conv);
+  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+                 const std::vector<void*>& data) {
+    table.norm_conv2d_fwd(ctx, s, data[0], as<float>(data[3]), as<float>(data[4]),
+                          as<float>(data[5]), as<float>(data[6]), data[1], data[2]);
+  };
+  return call;
+}
+
+KernelCall norm_conv2d_bwd_weight(const KernelLine& line) {
+  const NormConv2dShape s = norm_conv2d_shape(line);
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {image(s.conv, "x", Use::In), result(s.conv, "dy", Use::In),
+                   filters(s.conv, "dw", use_of(line))};
+  add_norm(s.conv, call.operands);
+  call.flops = flops(s.conv);
+  call.run = [s, write](const KernelTable& table, const KernelContext& ctx,
+                        const std::vector<void*>& data) {
+    table.norm_conv2d_bwd_weight(ctx, s, data[0], as<float>(data[3]), as<float>(data[4]),
+                                 as<float>(data[5]), as<float>(data[6]), data[1], data[2], write);
+  };
+  return call;
+}
+
 CallOperand rows_in(const LinearShape& s, const char* name, Use use) {
   return matrix(name, s.dtype, s.N, s.C, s.x_pitch, use);
 }
@@ -137,6 +175,8 @@ const std::vector<Entry>& product_entries() {
   static const std::vector<Entry> entries = {{"conv2d_fwd", conv2d_fwd},
                                              {"conv2d_bwd_data", conv2d_bwd_data},
                                              {"conv2d_bwd_weight", conv2d_bwd_weight},
+                                             {"norm_conv2d_fwd", norm_conv2d_fwd},
+                                             {"norm_conv2d_bwd_weight", norm_conv2d_bwd_weight},
                                              {"bias_bwd", bias_bwd},
                                              {"linear_fwd", linear_fwd},
                                              {"linear_bwd_data", linear_bwd_data},

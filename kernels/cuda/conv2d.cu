@@ -6,8 +6,6 @@
 // f32 units, bf16 and f16 on tensor cores. V fills 16 bytes where channels, pitches and pointers
 // allow, else V = 1: neighbouring threads take neighbouring channels. Accumulation in f32;
 // deterministic. FLOPs: 2 * N * P * Q * K * R * S * C.
-#include <limits>
-
 #include "kernels/cuda/conv2d_direct.h"
 #include "kernels/cuda/families.h"
 #include "kernels/cuda/product/conv_operands.h"
@@ -78,27 +76,11 @@ __global__ __launch_bounds__(kBlock, 2) void conv2d_bwd_weight_kernel(Conv2dShap
   product.write(out, blockIdx.z, nullptr, dw, SameRow{s.K});
 }
 
-void require_small(const char* kernel, const char* what, std::int64_t value) {
-  if (value <= std::numeric_limits<int>::max() / 2) return;
-  throw std::runtime_error(std::string(kernel) + ": " + what + " is " + std::to_string(value) +
-                           ", this kernel counts it in 31 bits; use fewer or smaller images");
-}
-
-void check(const char* kernel, const Conv2dShape& s) {
-  require_small(kernel, "H + 2 pad_h", s.H + 2 * s.pad_h);
-  require_small(kernel, "W + 2 pad_w", s.W + 2 * s.pad_w);
-  require_small(kernel, "R * S * max(C, K)", s.R * s.S * std::max(s.C, s.K));
-  require_small(kernel, "N * H * W", s.N * s.H * s.W);
-  require_small(kernel, "N * P * Q", s.N * s.P * s.Q);
-}
-
 void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, const void* w,
                 const float* bias, void* y) {
-  check("conv2d_fwd", s);
+  check_conv2d("conv2d_fwd", s);
   if (has_direct_fwd(s)) return conv2d_direct_fwd(ctx, s, x, w, bias, y);
-  const std::int64_t pixels = s.N * s.P * s.Q;
-  const ProductShape product{"conv2d_fwd",    s.dtype, pixels, s.K,  s.y_pitch,
-                             s.R * s.S * s.C, pixels,  1,      bias, Write::Set};
+  const ProductShape product = forward_product("conv2d_fwd", s, bias);
   dispatch("conv2d_fwd", {s.dtype, {s.C, s.x_pitch}, {x, w}}, [&]<class T, int V>() {
     const auto run = [&]<class Tile>(dim3 grid, const TileOut& out, float*) {
       launch("conv2d_fwd", conv2d_fwd_kernel<T, V, Tile>, grid, kProductThreads, 0, ctx, s,
@@ -110,7 +92,7 @@ void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& s, const void* x, c
 
 void conv2d_bwd_data(const KernelContext& ctx, const Conv2dShape& s, const void* dy, const void* w,
                      void* dx, Write write) {
-  check("conv2d_bwd_data", s);
+  check_conv2d("conv2d_bwd_data", s);
   const std::int64_t phase_rows = s.N * divide_up(s.H, s.stride_h) * divide_up(s.W, s.stride_w);
   const std::int64_t depth = divide_up(s.R, s.stride_h) * divide_up(s.S, s.stride_w) * s.K;
   const ProductShape product{"conv2d_bwd_data", s.dtype, s.N * s.H * s.W, s.C,
@@ -128,11 +110,9 @@ void conv2d_bwd_data(const KernelContext& ctx, const Conv2dShape& s, const void*
 void conv2d_bwd_weight(const KernelContext& ctx, const Conv2dShape& s, const void* x,
                        const void* dy, void* dw, Write write) {
   if (s.N == 0) return;
-  check("conv2d_bwd_weight", s);
+  check_conv2d("conv2d_bwd_weight", s);
   if (has_direct_bwd_weight(s)) return conv2d_direct_bwd_weight(ctx, s, x, dy, dw, write);
-  const std::int64_t taps = s.R * s.S * s.C;
-  const ProductShape product{"conv2d_bwd_weight", s.dtype, s.K, taps,    taps,
-                             s.N * s.P * s.Q,     s.K,     1,   nullptr, write};
+  const ProductShape product = weight_product("conv2d_bwd_weight", s, write);
   const Access access{s.dtype, {s.K, s.y_pitch, s.C, s.x_pitch}, {dy, x}};
   dispatch("conv2d_bwd_weight", access, [&]<class T, int V>() {
     const auto run = [&]<class Tile>(dim3 grid, const TileOut& out, float*) {

@@ -94,8 +94,8 @@ __device__ __forceinline__ void bring_patch(const Conv2dShape& s, const Patch& s
       const std::int64_t w = left + element / C;
       float value = 0;
       if (h >= 0 && h < s.H && w >= 0 && w < s.W) {
-        value =
-            static_cast<float>(x[((corner.image * s.H + h) * s.W + w) * s.x_pitch + element % C]);
+        const std::int64_t pixel = (corner.image * s.H + h) * s.W + w;
+        value = static_cast<float>(x[pixel * s.x_pitch + element % C]);
       }
       patch[row * size.pitch + element] = value;
     }

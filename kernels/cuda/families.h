@@ -8,6 +8,7 @@ namespace lamella::cuda {
 void add_pointwise(KernelTable& table);
 void add_dropout(KernelTable& table);
 void add_conv2d(KernelTable& table);
+void add_norm_conv2d(KernelTable& table);
 void add_bias(KernelTable& table);
 void add_linear(KernelTable& table);
 void add_batch_norm(KernelTable& table);

@@ -11,6 +11,7 @@ KernelTable make_table() {
   cuda::add_pointwise(table);
   cuda::add_dropout(table);
   cuda::add_conv2d(table);
+  cuda::add_norm_conv2d(table);
   cuda::add_bias(table);
   cuda::add_linear(table);
   cuda::add_batch_norm(table);

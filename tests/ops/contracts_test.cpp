@@ -194,5 +194,47 @@ TEST_F(Contracts, EmptyTensorsAreLeftAlone) {
   EXPECT_EQ(host(softmax(ctx, ctx.empty({0, 3}))).size(), 0U);
 }
 
+// norm_conv2d, fused or not, against batch_norm and conv2d: the result, the running statistics and
+// all gradients.
+TEST_F(Contracts, NormConvIsBatchNormThenConvolution) {
+  Context& ctx = *context;
+  ctx.grad_enabled = true;
+  const BatchNormOptions norm{1e-3F, 0.2F, false, true};
+  const Conv2dOptions conv{1, 2, 1, 0};
+  Rng rng(7, RngStream::Test);
+  const auto random = [&](const Shape& shape) {
+    std::vector<float> values(static_cast<std::size_t>(shape.count()));
+    for (float& value : values) value = static_cast<float>(rng.uniform(-1, 1));
+    return tensor(values, shape);
+  };
+  const std::vector<Tensor> inputs = {random({2, 6, 7, 12}), random({12}), random({12}),
+                                      random({8, 3, 1, 12})};
+  const Tensor dy = random({2, 6, 4, 8});
+  for (const bool training : {true, false}) {
+    ctx.training = training;
+    std::vector<std::vector<float>> found[2];
+    for (const bool together : {false, true}) {
+      std::vector<Tensor> in;
+      for (const Tensor& input : inputs) {
+        in.push_back(tensor(host(input), input.shape()));
+        in.back().require_grad();
+      }
+      const BatchNormTensors bn{in[1], in[2], tensor(std::vector<float>(12, 0.1F), {12}),
+                                tensor(std::vector<float>(12, 0.8F), {12})};
+      const Tensor y = together ? norm_conv2d(ctx, in[0], bn, norm, in[3], conv)
+                                : conv2d(ctx, batch_norm(ctx, in[0], bn, norm), in[3], {}, conv);
+      ctx.tape.backward(ctx, y, dy);
+      found[together] = {host(y), host(bn.running_mean), host(bn.running_var)};
+      for (const Tensor& input : in) found[together].push_back(host(input.grad()));
+    }
+    for (std::size_t which = 0; which < found[0].size(); ++which) {
+      for (std::size_t i = 0; i < found[0][which].size(); ++i) {
+        ASSERT_NEAR(found[0][which][i], found[1][which][i], 2e-5)
+            << "tensor " << which << ", element " << i << ", training " << training;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lamella

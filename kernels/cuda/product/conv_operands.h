@@ -8,7 +8,9 @@
 // 31 bits; tensors may not.
 #pragma once
 
-#include "kernels/cuda/product/tile.h"
+#include <limits>
+
+#include "kernels/cuda/product/launch.h"
 
 namespace lamella::cuda {
 
@@ -177,15 +179,42 @@ struct Normalised : Operand {
   const float* scale;
   std::int64_t C;
   bool relu_in, relu_out;
+  // NaN stays NaN, as everywhere.
+  __device__ static float relu(float value) { return value < 0.0F ? 0.0F : value; }
   __device__ void compute(Run<Place::kV>& run, int channel) const {
     constexpr int V = Place::kV;
-    // Fours: the arrays are aligned to 16 bytes, C and the channel only to V elements.
+    const Run<V> factor = load<V>(scale + channel), shift = load<V>(scale + C + channel);
     for (int i = 0; i < V; ++i) {
-      const float z = relu_in ? fmaxf(run[i], 0.0F) : run[i];
-      const float t = z * scale[channel + i] + scale[C + channel + i];
-      run[i] = relu_out ? fmaxf(t, 0.0F) : t;
+      const float z = relu_in ? relu(run[i]) : run[i];
+      const float t = z * factor[i] + shift[i];
+      run[i] = relu_out ? relu(t) : t;
     }
   }
 };
+
+// --- host --------------------------------------------------------------------------------------
+inline void require_31_bits(const char* kernel, const char* what, std::int64_t value) {
+  if (value <= std::numeric_limits<int>::max() / 2) return;
+  throw std::runtime_error(std::string(kernel) + ": " + what + " is " + std::to_string(value) +
+                           ", this kernel counts it in 31 bits; use fewer or smaller images");
+}
+
+inline void check_conv2d(const char* kernel, const Conv2dShape& s) {
+  require_31_bits(kernel, "H + 2 pad_h", s.H + 2 * s.pad_h);
+  require_31_bits(kernel, "W + 2 pad_w", s.W + 2 * s.pad_w);
+  require_31_bits(kernel, "R * S * max(C, K)", s.R * s.S * std::max(s.C, s.K));
+  require_31_bits(kernel, "N * H * W", s.N * s.H * s.W);
+  require_31_bits(kernel, "N * P * Q", s.N * s.P * s.Q);
+}
+
+inline ProductShape forward_product(const char* kernel, const Conv2dShape& s, const float* bias) {
+  const std::int64_t pixels = s.N * s.P * s.Q;
+  return {kernel, s.dtype, pixels, s.K, s.y_pitch, s.R * s.S * s.C, pixels, 1, bias, Write::Set};
+}
+
+inline ProductShape weight_product(const char* kernel, const Conv2dShape& s, Write write) {
+  const std::int64_t taps = s.R * s.S * s.C;
+  return {kernel, s.dtype, s.K, taps, taps, s.N * s.P * s.Q, s.K, 1, nullptr, write};
+}
 
 }  // namespace lamella::cuda
