@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <tuple>
+#include <type_traits>
 
 #include "kernels/simt/place.h"
 
@@ -28,8 +29,10 @@ struct KernelCall {
 void run_grid(const LaunchShape& shape, const KernelCall& call);
 
 template <class... Params>
-void launch(const LaunchShape& shape, void (*kernel)(Params...), Params... args) {
-  using Call = std::tuple<void (*)(Params...), Params...>;
+void launch(const LaunchShape& shape, void (*kernel)(Params...),
+            std::type_identity_t<Params>... args) {
+  // A parameter that kernels take by reference (GRID_CONSTANT) is kept here as a value too.
+  using Call = std::tuple<void (*)(Params...), std::remove_cvref_t<Params>...>;
   const Call call(kernel, args...);
   const auto invoke = [](const void* arguments) {
     std::apply([](auto* function, const auto&... values) { function(values...); },

@@ -1,5 +1,5 @@
-// 16-byte accesses and shared memory. Everything here has one spelling in kernel files, because
-// other spellings become accesses of different widths in different compilers.
+// Wide accesses, shared memory and large parameters. Everything here has one spelling in kernel
+// files, because other spellings become accesses of different widths in different compilers.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +67,41 @@ __device__ __forceinline__ void store8(float* __restrict__ p, float first, float
   *reinterpret_cast<Stored8*>(p) = raw;
 }
 
+// The same with 8 bytes: four elements of a 16-bit type beside four of f32. p must be 8-byte
+// aligned.
+template <class T>
+struct alignas(8) Vec8 {
+  static_assert(std::is_trivially_copyable_v<T> && 8 % sizeof(T) == 0);
+  static constexpr int kCount = 8 / static_cast<int>(sizeof(T));
+  T v[kCount];
+  __device__ __forceinline__ T& operator[](int i) { return v[i]; }
+  __device__ __forceinline__ const T& operator[](int i) const { return v[i]; }
+};
+
+template <class T>
+__device__ __forceinline__ Vec8<T> load8(const T* __restrict__ p) {
+  const Stored8 raw = *reinterpret_cast<const Stored8*>(p);
+  Vec8<T> values;
+  std::memcpy(&values, &raw, sizeof(raw));
+  return values;
+}
+
+template <class T>
+__device__ __forceinline__ void store8(T* __restrict__ p, const Vec8<T>& values) {
+  Stored8 raw;
+  std::memcpy(&raw, &values, sizeof(raw));
+  *reinterpret_cast<Stored8*>(p) = raw;
+}
+
 }  // namespace lamella
+
+// GRID_CONSTANT(Params) params: a kernel parameter that all threads read in place, however large
+// (32 KiB for all parameters together), instead of each having a copy.
+#if defined(__CUDACC__)
+#define GRID_CONSTANT(type) const __grid_constant__ type
+#else
+#define GRID_CONSTANT(type) const type&
+#endif
 
 // SHARED(float, tile, [32][33]);  one variable per block, as `__shared__ float tile[32][33]`.
 // float* row = dynamic_shared<float>();  the dynamic shared memory of the launch, 16-byte aligned.
