@@ -9,6 +9,13 @@ std::string tail(const char* x_name, std::int64_t x_pitch, std::int64_t y_pitch,
   return text(" ", x_name, "=", x_pitch, " y_pitch=", y_pitch, " dtype=", name_of(dtype));
 }
 
+template <class List>
+std::string describe_list(const List& list) {
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < list.tensor_count; ++i) count += list.tensors[i].count;
+  return text("tensors=", list.tensor_count, " count=", count, " dtype=", name_of(list.dtype));
+}
+
 }  // namespace
 
 std::string describe(const SliceShape& s) {
@@ -60,6 +67,14 @@ std::string describe(const SoftmaxShape& s) {
 
 std::string describe(const FlatShape& s) {
   return text("count=", s.count, " dtype=", name_of(s.dtype));
+}
+
+std::string describe(const UpdateList& list) {
+  return describe_list(list);
+}
+
+std::string describe(const AverageList& list) {
+  return describe_list(list);
 }
 
 }  // namespace lamella

@@ -22,5 +22,7 @@ std::string describe(const Pool2dShape&);
 std::string describe(const GlobalPoolShape&);
 std::string describe(const SoftmaxShape&);
 std::string describe(const FlatShape&);
+std::string describe(const UpdateList&);
+std::string describe(const AverageList&);
 
 }  // namespace lamella

@@ -140,10 +140,23 @@ struct KernelTable {
   void (*l2_penalty_bwd)(Ctx, const FlatShape&, float lambda, const void* w, const float* dloss,
                          void* dw, Write);
 
-  // --- optimisers, in place on w and the state ---------------------------------------------------
-  void (*sgd_step)(Ctx, const FlatShape&, const SgdParams&, const void* g, float* m, void* w);
-  void (*adam_step)(Ctx, const FlatShape&, const AdamParams&, const void* g, float* m, float* v,
-                    void* w);
+  // --- optimisers, over all tensors of a list at once
+  // ---------------------------------------------- What the steps below take from the gradients as
+  // a whole, worked out on the device:
+  //   control[0] = norm = grad_scale * sqrt(sum of g^2 over all tensors)
+  //   control[1] = clip = min(1, clip_norm / (norm + 1e-6)), 1 where clip_norm is 0
+  //   control[2], control[3] = 1 - beta1^t, 1 - beta2^t with t = step - skipped[0]
+  // A norm that is not finite (some gradient is not, or their squares pass the range of f32) adds
+  // one to skipped[0]: the step that is given this control will change nothing. Only g is read.
+  void (*gradient_control)(Ctx, const UpdateList&, const GradientParams&, float* skipped,
+                           float* control);
+  // In place on w, master and the state; formulas in shapes.h. `control` may be null: clip is 1 and
+  // Adam's corrections are those of the params. Where there is one, its corrections count, and
+  // nothing is written if its norm is not finite.
+  void (*sgd_step)(Ctx, const UpdateList&, const SgdParams&, const float* control);
+  void (*adam_step)(Ctx, const UpdateList&, const AdamParams&, const float* control);
+  // average <- decay * average + (1 - decay) * w.
+  void (*average_weights)(Ctx, const AverageList&, float decay);
 };
 
 }  // namespace lamella

@@ -114,19 +114,65 @@ struct DropoutKey {
   float scale = 1.0F;            // 1 / keep_probability
 };
 
-// w <- w - lr * d,  m <- momentum * m + g + weight_decay * w,  d = m (Nesterov: g' + momentum * m).
-struct SgdParams {
-  float lr = 0, momentum = 0, weight_decay = 0;
-  bool nesterov = false;
+// --- lists of tensors, each worked on by one launch ---------------------------------------------
+// The structs lie in host memory, the arrays they point to on the device: dense, `count` elements.
+
+// One trained tensor. A step leaves out what its formula does not name: sgd_step v.
+struct UpdateTensor {
+  std::int64_t count = 0;
+  const void* g = nullptr;  // gradient, of the list's dtype
+  void* w = nullptr;        // weights, of the list's dtype
+  float* master = nullptr;  // the weights in f32, of which w is a rounded copy; null: w is all
+  float* m = nullptr;
+  float* v = nullptr;
+  float weight_decay = 0;
 };
 
-// Adam, Kingma & Ba 2015, algorithm 1, with bias corrections made by the host in double:
-//   m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;
-//   w <- w - lr * (m / correction1) / (sqrt(v / correction2) + eps)
-// weight_decay is added to g (L2, not decoupled).
+struct UpdateList {
+  const UpdateTensor* tensors = nullptr;
+  std::int64_t tensor_count = 0;
+  DType dtype = DType::F32;
+};
+
+// One tensor whose values over time are averaged.
+struct AverageTensor {
+  std::int64_t count = 0;
+  const void* w = nullptr;  // of the list's dtype
+  float* average = nullptr;
+};
+
+struct AverageList {
+  const AverageTensor* tensors = nullptr;
+  std::int64_t tensor_count = 0;
+  DType dtype = DType::F32;
+};
+
+// With d = grad_scale * clip * g + weight_decay * w (clip: gradient_control in kernel_table.h):
+//   m <- momentum * m + d;  w <- w - lr * (nesterov ? d + momentum * m : m).
+struct SgdParams {
+  float lr = 0, momentum = 0;
+  bool nesterov = false;
+  float grad_scale = 1;  // one over the factor that the loss was scaled by
+};
+
+// Adam, Kingma & Ba 2015, algorithm 1, with d = grad_scale * clip * g + weight_decay * w:
+//   m <- b1 m + (1-b1) d;  v <- b2 v + (1-b2) d^2;
+//   w <- w - lr * (m / correction1) / (sqrt(v / correction2) + eps).
+// Decoupled (AdamW, Loshchilov & Hutter 2019): d has no weight_decay; w <- w - lr * weight_decay *
+// w comes first.
 struct AdamParams {
-  float lr = 0, beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F, weight_decay = 0;
+  float lr = 0, beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;
   float correction1 = 1, correction2 = 1;  // 1 - beta^step
+  bool decoupled = false;
+  float grad_scale = 1;
+};
+
+// What gradient_control needs to know besides the gradients.
+struct GradientParams {
+  float grad_scale = 1;
+  float clip_norm = 0;         // the largest norm that is not clipped; 0: none is
+  float beta1 = 0, beta2 = 0;  // of Adam
+  std::int64_t step = 1;       // steps begun, this one included
 };
 
 }  // namespace lamella

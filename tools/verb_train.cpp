@@ -256,9 +256,16 @@ void add_options(CLI::App& parser, TrainArguments& a) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   parser.add_option("--lr", a.train.learning_rate, "learning rate")->capture_default_str();
-  parser.add_option("--optimizer", a.train.optimiser.name, "adam or sgd")->capture_default_str();
+  parser.add_option("--optimizer", a.train.optimiser.name, "adam, adamw or sgd")
+      ->capture_default_str();
   parser.add_option("--momentum", a.train.optimiser.momentum, "of sgd")->capture_default_str();
-  parser.add_option("--weight-decay", a.train.optimiser.weight_decay, "added to the gradient")
+  parser
+      .add_option("--weight-decay", a.train.optimiser.weight_decay,
+                  "added to the gradient; adamw takes it off the weights")
+      ->capture_default_str();
+  parser
+      .add_option("--clip-norm", a.train.optimiser.clip_norm,
+                  "largest norm of all gradients together; larger ones are scaled to it; 0: off")
       ->capture_default_str();
   parser.add_option("--schedule", a.train.schedule, "constant, step or cosine")
       ->capture_default_str();

@@ -11,21 +11,26 @@
 namespace lamella {
 
 struct OptimiserOptions {
-  std::string name = "adam";                        // "adam" or "sgd"
+  std::string name = "adam";                        // "adam", "adamw" or "sgd"
   float momentum = 0.9F;                            // sgd
   bool nesterov = false;                            // sgd
-  float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;  // adam
-  float weight_decay = 0;  // added to the gradient of weights, not of biases, scales or shifts
+  float beta1 = 0.9F, beta2 = 0.999F, eps = 1e-8F;  // adam, adamw
+  // Of weights, not of biases, scales or shifts: added to the gradient; with adamw, times the
+  // learning rate, taken off the weight itself.
+  float weight_decay = 0;
+  // Gradients whose norm over all parameters is larger are scaled down to it; 0: none are. Where it
+  // is set, an update is left out if the norm is not finite.
+  float clip_norm = 0;
 };
 
 class Optimiser {
  public:
   virtual ~Optimiser() = default;
-  // One update of every trained parameter from its gradient; a parameter that no gradient reached
-  // stays as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
+  // One update of every trained parameter from its gradient, by one kernel call; a parameter that
+  // no gradient reached stays as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
   virtual void step(Context& ctx, double learning_rate) = 0;
 
-  // State that a checkpoint must hold: tensors by name ("m/conv1.weight"), and the updates made.
+  // State that a checkpoint must hold: tensors by name ("m/conv1.weight"), and the updates begun.
   using State = std::vector<std::pair<std::string, Tensor>>;
   virtual const State& state() const = 0;
   std::int64_t updates() const { return updates_; }

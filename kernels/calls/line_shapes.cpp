@@ -1,5 +1,6 @@
 #include "kernels/calls/line_shapes.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace lamella {
@@ -71,6 +72,19 @@ Pool2dShape pool2d_shape(const KernelLine& line) {
   s.count_include_pad = line.get("count_include_pad", 1) != 0;
   s.dtype = line.dtype();
   return s;
+}
+
+std::vector<std::int64_t> tensor_sizes(const KernelLine& line) {
+  const std::int64_t count = line.get("count"), tensors = line.get("tensors", 1);
+  if (tensors < 1) throw std::runtime_error("\"" + line.text() + "\" needs tensors=1 or more");
+  const std::int64_t large = (tensors + 2) / 3;
+  const std::int64_t vector = count < tensors ? 0 : std::max<std::int64_t>(1, count / 64 / tensors);
+  const std::int64_t rest = count - (tensors - large) * vector;
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t i = 0; i < tensors; ++i) {
+    sizes.push_back(i % 3 != 0 ? vector : rest / large + (i / 3 < rest % large ? 1 : 0));
+  }
+  return sizes;
 }
 
 }  // namespace lamella

@@ -2,6 +2,8 @@
 // dense; P and Q are worked out, and where the line has them too they must agree.
 #pragma once
 
+#include <vector>
+
 #include "kernels/calls/kernel_line.h"
 #include "kernels/shapes.h"
 
@@ -13,5 +15,10 @@ LinearShape linear_shape(const KernelLine& line);
 BatchNormShape batch_norm_shape(const KernelLine& line);
 // Extra key ceil=1. A line with P and Q of its own is believed: a trace does not say the mode.
 Pool2dShape pool2d_shape(const KernelLine& line);
+
+// The sizes of tensors=1 or more tensors of count= elements in all, as those of a network: two of
+// three are short vectors, as behind a convolution the scale and the shift of its batch norm. Some
+// are empty where there are more tensors than elements.
+std::vector<std::int64_t> tensor_sizes(const KernelLine& line);
 
 }  // namespace lamella

@@ -1,4 +1,4 @@
-// Softmax, cross-entropy, the L2 penalty, and the optimiser steps.
+// Softmax, cross-entropy and the L2 penalty.
 #include "kernels/calls/families.h"
 
 namespace lamella::calls {
@@ -101,36 +101,6 @@ KernelCall l2_penalty_bwd(const KernelLine& line) {
   return call;
 }
 
-KernelCall sgd_step(const KernelLine& line) {
-  const FlatShape s = flat_shape(line);
-  SgdParams params;
-  params.lr = 0.01F, params.momentum = static_cast<float>(line.number("momentum", 0.9));
-  KernelCall call;
-  call.operands = {flat(s, "g", Use::In), vector("m", s.count, Use::InOut),
-                   flat(s, "w", Use::InOut)};
-  call.flops = 6 * static_cast<double>(s.count);
-  call.run = [s, params](const KernelTable& table, const KernelContext& ctx,
-                         const std::vector<void*>& data) {
-    table.sgd_step(ctx, s, params, data[0], as<float>(data[1]), data[2]);
-  };
-  return call;
-}
-
-KernelCall adam_step(const KernelLine& line) {
-  const FlatShape s = flat_shape(line);
-  AdamParams params;
-  params.lr = 1e-3F, params.correction1 = 0.1F, params.correction2 = 1e-3F;  // the first step
-  KernelCall call;
-  call.operands = {flat(s, "g", Use::In), vector("m", s.count, Use::InOut),
-                   vector("v", s.count, Use::InOut), flat(s, "w", Use::InOut)};
-  call.flops = 16 * static_cast<double>(s.count);
-  call.run = [s, params](const KernelTable& table, const KernelContext& ctx,
-                         const std::vector<void*>& data) {
-    table.adam_step(ctx, s, params, data[0], as<float>(data[1]), as<float>(data[2]), data[3]);
-  };
-  return call;
-}
-
 }  // namespace
 
 const std::vector<Entry>& loss_entries() {
@@ -139,9 +109,7 @@ const std::vector<Entry>& loss_entries() {
       {"softmax_cross_entropy_fwd", softmax_cross_entropy_fwd},
       {"softmax_cross_entropy_bwd", softmax_cross_entropy_bwd},
       {"l2_penalty_fwd", l2_penalty_fwd},
-      {"l2_penalty_bwd", l2_penalty_bwd},
-      {"sgd_step", sgd_step},
-      {"adam_step", adam_step}};
+      {"l2_penalty_bwd", l2_penalty_bwd}};
   return entries;
 }
 

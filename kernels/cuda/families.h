@@ -17,5 +17,6 @@ void add_global_pool(KernelTable& table);
 void add_softmax(KernelTable& table);
 void add_l2_penalty(KernelTable& table);
 void add_optimiser(KernelTable& table);
+void add_gradient_control(KernelTable& table);
 
 }  // namespace lamella::cuda

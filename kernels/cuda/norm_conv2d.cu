@@ -3,8 +3,9 @@
 // shared memory only, a slab at a time; padding is zero after the normalisation.
 //
 // As conv2d.cu otherwise. Slabs of x are computed in registers, so they do not come by asynchronous
-// copies, and a forward block may need more registers than two on a multiprocessor have. Accumulation in f32; deterministic. FLOPs: 2 * N * P * Q * K * R * S * C, and 4 for each
-// element of x as often as it is read.
+// copies, and a forward block may need more registers than two on a multiprocessor have.
+// Accumulation in f32; deterministic. FLOPs: 2 * N * P * Q * K * R * S * C, and 4 for each element
+// of x as often as it is read.
 #include "kernels/cuda/families.h"
 #include "kernels/cuda/product/conv_operands.h"
 #include "kernels/cuda/product/launch.h"
@@ -30,9 +31,11 @@ __global__ void fold_norm_kernel(std::int64_t C, float eps, const float* __restr
 // x at x_pitch, y at y_pitch.
 // Least bytes: (N * H * W * C + K * R * S * C + N * P * Q * K) * sizeof(T) + 2 * C * 4.
 template <class T, int V, class Tile>
-__global__ __launch_bounds__(kBlock) void norm_conv2d_fwd_kernel(
-    NormConv2dShape s, const T* __restrict__ x, const float* __restrict__ scale,
-    const T* __restrict__ w, T* __restrict__ y, TileOut out) {
+__global__ __launch_bounds__(kBlock) void norm_conv2d_fwd_kernel(NormConv2dShape s,
+                                                                 const T* __restrict__ x,
+                                                                 const float* __restrict__ scale,
+                                                                 const T* __restrict__ w,
+                                                                 T* __restrict__ y, TileOut out) {
   using Product = TileProduct<T, V, Tile>;
   using Image = Windows<T, typename Product::template Rows<true>>;
   const Conv2dShape& conv = s.conv;

@@ -20,6 +20,7 @@ KernelTable make_table() {
   cuda::add_softmax(table);
   cuda::add_l2_penalty(table);
   cuda::add_optimiser(table);
+  cuda::add_gradient_control(table);
   return table;
 }
 

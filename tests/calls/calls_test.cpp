@@ -114,8 +114,11 @@ const Small kSmall[] = {
     {"softmax_cross_entropy_bwd N=4 C=40"},
     {"l2_penalty_fwd count=1024", 2 * 4},
     {"l2_penalty_bwd count=1024"},
-    {"sgd_step count=1024"},
-    {"adam_step count=1024"},
+    {"gradient_control count=1024", 2 * 4},
+    {"sgd_step count=1024 tensors=5"},
+    {"adam_step count=1024 tensors=5 control=1"},
+    {"adam_step count=1024 master=1"},
+    {"average_weights count=1024 tensors=5"},
 };
 
 std::string name_of_small(const testing::TestParamInfo<Small>& info) {

@@ -115,5 +115,27 @@ INSTANTIATE_TEST_SUITE_P(Of, Traffic,
                            return std::string(info.param.name) + "_" + info.param.dtype;
                          });
 
+// A training step of DenseNet-121: 364 trained tensors, most of them short, in one launch (and one
+// more for the norm, out of partial results).
+TEST(Optimisers, AskForTheLeast) {
+  const std::string reason = why_unavailable("simt-counted");
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  const std::unique_ptr<Context> ctx = tool::make_counting_context();
+  for (const char* step : {"gradient_control", "sgd_step", "adam_step", "average_weights",
+                           "adam_step control=1 master=1"}) {
+    for (const char* dtype : {"f32", "bf16"}) {
+      const std::string line = std::string(step) + " tensors=364 count=7978856 dtype=" + dtype;
+      const tool::CountedCall counted = tool::count_call(*ctx, make_call(KernelLine(line)));
+      for (const simt::Finding& finding : counted.findings) ADD_FAILURE() << finding.sentence;
+      const auto least = static_cast<double>(counted.call.least_bytes());
+      EXPECT_LE(static_cast<double>(counted.bytes_distinct()), kMost * least) << line;
+      EXPECT_LE(static_cast<double>(counted.bytes_requested()), kMost * least) << line;
+      const std::size_t kernels = line.starts_with("gradient_control") ? 2 : 1;
+      ASSERT_EQ(counted.counts.size(), kernels) << line;
+      EXPECT_EQ(counted.counts[0].launches, 1U) << line;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lamella

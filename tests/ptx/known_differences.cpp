@@ -18,7 +18,8 @@ struct Known {
 constexpr const char* kRun = "store<V>(row + column, run, write)";
 constexpr const char* kElement = "store<1>(row + column + i, Run<1>{{run[i]}}, write)";
 constexpr const char* kForward = "(linear|conv2d|norm_conv2d)_fwd_kernel<.*";
-constexpr const char* kVectors = "(linear|conv2d|norm_conv2d)_bwd_.*_kernel<lamella::(Bf16|F16), 8, .*";
+constexpr const char* kVectors =
+    "(linear|conv2d|norm_conv2d)_bwd_.*_kernel<lamella::(Bf16|F16), 8, .*";
 constexpr const char* kWeightVectors = "(linear|conv2d|norm_conv2d)_bwd_weight_kernel<.*, [48], .*";
 
 const Known kKnown[] = {

@@ -83,6 +83,83 @@ TEST(Optimiser, AdamsFirstStepHasTheSizeOfTheLearningRate) {
   }
 }
 
+TEST(Optimiser, AdamWTakesTheDecayOffTheWeights) {
+  OptimiserOptions options;
+  const std::vector<Update> plain = updates_of(options, 1e-2, 1);
+  options.name = "adamw";
+  options.weight_decay = 0.5F;
+  const std::vector<Update> decayed = updates_of(options, 1e-2, 1);
+  Context ctx;
+  const Model model = make_model(ctx, kStripesNet);
+  std::size_t i = 0;
+  for (const Parameter& p : model.parameters()) {
+    if (!p.trained()) continue;
+    const float off = p.kind == ParameterKind::Weight ? 1e-2F * 0.5F * plain[i].before[0] : 0.0F;
+    EXPECT_NEAR(decayed[i].after[0], plain[i].after[0] - off, 1e-7F) << p.name;
+    ++i;
+  }
+}
+
+double norm_of_gradients(const std::vector<Update>& updates) {
+  double sum = 0;
+  for (const Update& u : updates) {
+    for (const float g : u.gradient) sum += double{g} * double{g};
+  }
+  return std::sqrt(sum);
+}
+
+TEST(Optimiser, ClippingScalesAllGradientsByOneFactor) {
+  OptimiserOptions options;
+  options.name = "sgd";
+  options.momentum = 0;
+  options.clip_norm = 0.01F;
+  const std::vector<Update> clipped = updates_of(options, 0.125, 1);
+  const double factor = 0.01 / (norm_of_gradients(clipped) + 1e-6);
+  ASSERT_LT(factor, 0.1);
+  for (const Update& u : clipped) {
+    for (std::size_t i = 0; i < u.after.size(); ++i) {
+      EXPECT_NEAR(u.after[i], u.before[i] - 0.125 * factor * double{u.gradient[i]}, 1e-7);
+    }
+  }
+  options.clip_norm = 1e6F;
+  const std::vector<Update> whole = updates_of(options, 0.125, 1);
+  for (const Update& u : whole) {
+    EXPECT_NEAR(u.after[0], u.before[0] - 0.125F * u.gradient[0], 1e-6F);
+  }
+}
+
+// The update that is left out does not count: the next one is corrected as Adam's first.
+TEST(Optimiser, LeavesOutAnUpdateWhoseGradientsAreNotFinite) {
+  OptimiserOptions options;
+  options.clip_norm = 1e6F;
+  Context ctx;
+  const Model model = make_model(ctx, kStripesNet);
+  model.initialise(ctx, 3);
+  const auto optimiser = make_optimiser(ctx, model, options);
+  StripesSource source(4, 4, 1);
+  source.start(0, 0);
+  Batch batch;
+  ASSERT_TRUE(source.next(batch));
+  train_step(ctx, model, *optimiser, batch, 0);  // for its gradients
+  const Parameter& p = model.parameters().front();
+  const std::vector<float> before = ctx.to_host(p.tensor), gradient = ctx.to_host(p.tensor.grad());
+  const auto fresh = make_optimiser(ctx, model, options);
+  for (const float wrong : {NAN, INFINITY}) {
+    std::vector<float> broken = gradient;
+    broken.back() = wrong;
+    ctx.copy_from_host(broken, p.tensor.grad());
+    fresh->step(ctx, 1e-2);
+    EXPECT_EQ(ctx.to_host(p.tensor), before);
+  }
+  EXPECT_EQ(fresh->state().back().first, "skipped");
+  EXPECT_EQ(ctx.item(fresh->state().back().second), 2.0F);
+  ctx.copy_from_host(gradient, p.tensor.grad());
+  fresh->step(ctx, 1e-2);
+  EXPECT_EQ(fresh->updates(), 3);
+  const double g = gradient[0];
+  EXPECT_NEAR(ctx.to_host(p.tensor)[0], before[0] - 1e-2 * g / (std::abs(g) + 1e-8), 2e-6);
+}
+
 TEST(Optimiser, NamesItsState) {
   Context ctx;
   const Model model = make_model(ctx, kStripesNet);
@@ -105,6 +182,9 @@ TEST(Optimiser, RefusesWhatItCannotBe) {
   EXPECT_THROW(make_optimiser(ctx, model, options), Error);
   options = {};
   options.momentum = NAN;
+  EXPECT_THROW(make_optimiser(ctx, model, options), Error);
+  options = {};
+  options.clip_norm = -1;
   EXPECT_THROW(make_optimiser(ctx, model, options), Error);
 }
 

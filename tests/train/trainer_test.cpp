@@ -11,12 +11,18 @@
 namespace lamella {
 namespace {
 
+OptimiserOptions named(const std::string& name) {
+  OptimiserOptions options;
+  options.name = name;
+  return options;
+}
+
 // One training run over 14 images in batches of 4 (the last has 2), with everything it needs.
 struct Session {
-  explicit Session(std::int64_t epochs, const std::string& optimiser = "adam")
+  explicit Session(std::int64_t epochs, const OptimiserOptions& optimiser = {})
       : model(make_model(ctx, kStripesNet)), train(14, 4, 11), validation(6, 4, 12, false) {
     options.epochs = epochs;
-    options.optimiser.name = optimiser;
+    options.optimiser = optimiser;
     model.initialise(ctx, 7);
     hooks.checkpoint = [this](const TensorFile& file) { checkpoint = file; };
     hooks.epoch = [this](const EpochRecord& record) { epochs_seen.push_back(record); };
@@ -57,7 +63,7 @@ TEST(Trainer, RepeatsItself) {
 }
 
 // Stops after `stop` batches, builds everything anew from the checkpoint, and goes on.
-std::string hash_with_a_stop_after(int stop, const std::string& optimiser) {
+std::string hash_with_a_stop_after(int stop, const OptimiserOptions& optimiser) {
   TensorFile checkpoint;
   {
     Session session(3, optimiser);
@@ -75,19 +81,23 @@ std::string hash_with_a_stop_after(int stop, const std::string& optimiser) {
   return session.hash();
 }
 
-void expect_same_bits_from(const std::string& optimiser, const std::vector<int>& stops) {
+void expect_same_bits_from(const OptimiserOptions& optimiser, const std::vector<int>& stops) {
   Session straight(3, optimiser);
   straight.trainer().run(straight.hooks);
   for (const int stop : stops) {
     EXPECT_EQ(hash_with_a_stop_after(stop, optimiser), straight.hash())
-        << optimiser << ", stopped after batch " << stop << " of 12";
+        << optimiser.name << ", stopped after batch " << stop << " of 12";
   }
 }
 
 // Batches 4 and 12 are the last of an epoch, 1 and 5 the first.
 TEST(Trainer, GoesOnToTheSameBitsFromAnyBatch) {
-  expect_same_bits_from("adam", {1, 4, 5, 11, 12});
-  expect_same_bits_from("sgd", {7});
+  expect_same_bits_from(named("adam"), {1, 4, 5, 11, 12});
+  expect_same_bits_from(named("sgd"), {7});
+  OptimiserOptions clipped = named("adamw");
+  clipped.clip_norm = 0.5F;
+  clipped.weight_decay = 0.1F;
+  expect_same_bits_from(clipped, {7});
 }
 
 TEST(Trainer, HandsOutCheckpointsInsideAnEpoch) {
@@ -128,7 +138,7 @@ TEST(Trainer, WritesTheInitialWeightsWithoutEpochs) {
 }
 
 TEST(Trainer, StopsWhenTheLossIsNotFinite) {
-  Session session(2, "sgd");
+  Session session(2, named("sgd"));
   session.options.learning_rate = 1e30;
   session.options.schedule = "constant";
   try {
@@ -155,7 +165,7 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   wrong.schedule = "sawtooth";
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   session.trainer().run(session.hooks);
-  Session other(1, "sgd");
+  Session other(1, named("sgd"));
   Trainer trainer = other.trainer();
   other.options.seed = 1;
   EXPECT_THROW(other.trainer().resume(session.checkpoint, "checkpoint"), Error) << "another seed";

@@ -1,9 +1,6 @@
-// Kernels that no op of engine/ops.h stands for, called by their entry in the table: the optimiser
-// steps, fill, bias_bwd, relu_bwd at three pitches, and loss gradients that overwrite.
-#include <cmath>
-
+// Kernels that no op of engine/ops.h stands for, called by their entry in the table: fill,
+// bias_bwd, and relu_bwd at three pitches.
 #include "kernels/ref/conv.h"
-#include "kernels/ref/optim.h"
 #include "kernels/ref/pointwise.h"
 #include "tests/ops/op_case.h"
 
@@ -35,55 +32,6 @@ OpCase fill_case(const KernelLine& line) {
   };
   made.ref = [s, value](std::vector<Values>& in) {
     ref::fill(s, double{value}, in[0].data());
-    return Values();
-  };
-  return made;
-}
-
-// Extra keys: momentum and decay in percent, nesterov.
-OpCase sgd_case(const KernelLine& line) {
-  const FlatShape s{line.get("count"), DType::F32};
-  SgdParams p;
-  p.lr = 0.125F;
-  p.momentum = static_cast<float>(line.number("momentum", 90)) / 100.0F;
-  p.weight_decay = static_cast<float>(line.number("decay", 0)) / 100.0F;
-  p.nesterov = line.get("nesterov", 0) != 0;
-  OpCase made = in_place_case({{"g", {s.count}, Fill::Uniform, Role::Constant},
-                               {"m", {s.count}, Fill::Uniform, Role::State},
-                               {"w", {s.count}, Fill::Uniform, Role::State}});
-  made.apply = [s, p](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
-    ctx.call("sgd_step", &KernelTable::sgd_step, s, p, in[0].data(), in[1].as<float>(),
-             in[2].data());
-    return Tensor();
-  };
-  made.ref = [s, p](std::vector<Values>& in) {
-    ref::sgd_step(s, p, in[0].data(), in[1].data(), in[2].data());
-    return Values();
-  };
-  return made;
-}
-
-// Extra keys: step, decay in percent, eps.
-OpCase adam_case(const KernelLine& line) {
-  const FlatShape s{line.get("count"), DType::F32};
-  const double step = line.number("step", 1);
-  AdamParams p;
-  p.lr = 0.01F;
-  p.eps = static_cast<float>(line.number("eps", 1e-8));
-  p.weight_decay = static_cast<float>(line.number("decay", 0)) / 100.0F;
-  p.correction1 = static_cast<float>(1 - std::pow(double{p.beta1}, step));
-  p.correction2 = static_cast<float>(1 - std::pow(double{p.beta2}, step));
-  OpCase made = in_place_case({{"g", {s.count}, Fill::Uniform, Role::Constant},
-                               {"m", {s.count}, Fill::Uniform, Role::State},
-                               {"v", {s.count}, Fill::Positive, Role::State},
-                               {"w", {s.count}, Fill::Uniform, Role::State}});
-  made.apply = [s, p](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
-    ctx.call("adam_step", &KernelTable::adam_step, s, p, in[0].data(), in[1].as<float>(),
-             in[2].as<float>(), in[3].data());
-    return Tensor();
-  };
-  made.ref = [s, p](std::vector<Values>& in) {
-    ref::adam_step(s, p, in[0].data(), in[1].data(), in[2].data(), in[3].data());
     return Values();
   };
   return made;
@@ -144,16 +92,6 @@ const OpFamily fill_family{
     {"fill"},
     {"count=1", "count=7 value=-2", "count=64", "count=1031", "count=1100001"},
     fill_case};
-
-const OpFamily sgd_family{{"sgd_step"},
-                          {"count=1", "count=7 momentum=0", "count=64 nesterov=1",
-                           "count=259 decay=10", "count=1031 nesterov=1 decay=5", "count=1100001"},
-                          sgd_case};
-
-const OpFamily adam_family{{"adam_step"},
-                           {"count=1", "count=7 step=10", "count=64 eps=0.5",
-                            "count=259 decay=10 step=3", "count=1031 step=100000", "count=1100001"},
-                           adam_case};
 
 const OpFamily bias_bwd_family{
     {"bias_bwd"},
