@@ -79,8 +79,15 @@ Tensor flatten(const Tensor& x);
 // returns x. The mask is addressed by (ctx.seed, ctx.step, layer): give each layer its own number.
 Tensor dropout(Context& ctx, const Tensor& x, float p, std::uint32_t layer, Tensor out = {});
 
-// logits [N,C], labels [N] i32 in [0,C) -> mean over N of -log softmax(logits)[label], a scalar.
-Tensor softmax_cross_entropy(Context& ctx, const Tensor& logits, const Tensor& labels);
+struct CrossEntropyOptions {
+  Tensor class_weights;       // [C], f32; absent: all 1
+  float label_smoothing = 0;  // in [0, 1]: the share of each target spread over all classes
+};
+// logits [N,C], targets [N] i32 in [0,C) or [N,C] f32 probabilities -> the mean over the rows of
+// -sum over c of target[c] * class_weights[c] * log softmax(logits)[c], a scalar. With labels the
+// rows count by the weight of their label, as in torch. No gradient by targets or weights.
+Tensor softmax_cross_entropy(Context& ctx, const Tensor& logits, const Tensor& targets,
+                             const CrossEntropyOptions& options = {});
 // Rows of x -> probabilities, f32 [N,C]. No gradient.
 Tensor softmax(Context& ctx, const Tensor& x);
 // lambda * sum over all tensors of sum w^2, a scalar.

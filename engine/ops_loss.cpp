@@ -11,31 +11,65 @@ Tensor softmax(Context& ctx, const Tensor& x) {
   return probs;
 }
 
-Tensor softmax_cross_entropy(Context& ctx, const Tensor& logits, const Tensor& labels) {
-  detail::require_rank("softmax_cross_entropy", "logits", logits, 2);
-  detail::require_dtype("softmax_cross_entropy", "labels", labels, DType::I32);
-  if (labels.shape() != Shape{logits.dim(0)}) {
-    fail("softmax_cross_entropy: ", labels.shape().str(), " labels for ", logits.dim(0),
+namespace {
+
+// The targets of softmax_cross_entropy as the kernel takes them; throws where they do not fit.
+LossTargets targets_of(const Tensor& logits, const Tensor& targets,
+                       const CrossEntropyOptions& options) {
+  const char* op = "softmax_cross_entropy";
+  LossTargets made;
+  made.label_smoothing = options.label_smoothing;
+  if (!(made.label_smoothing >= 0 && made.label_smoothing <= 1)) {
+    fail(op, ": label_smoothing is ", made.label_smoothing, "; it must be in [0, 1]");
+  }
+  if (options.class_weights.defined()) {
+    detail::require_vector(op, "class_weights", options.class_weights, logits.dim(1));
+    made.class_weights = options.class_weights.as<const float>();
+  }
+  detail::require_defined(op, "targets", targets);
+  if (targets.shape() == logits.shape() && targets.dense() && targets.dtype() == DType::F32) {
+    made.probabilities = targets.as<const float>();
+    return made;
+  }
+  if (targets.shape().rank() != 1 || targets.dtype() != DType::I32) {
+    fail(op, ": targets are ", name_of(targets.dtype()), " ", targets.shape().str(),
+         "; they must be i32 labels, one per row, or dense f32 probabilities of ",
+         logits.shape().str());
+  }
+  if (targets.shape() != Shape{logits.dim(0)}) {
+    fail(op, ": ", targets.shape().str(), " labels for ", logits.dim(0),
          " rows of logits; there must be one label per row");
   }
+  made.labels = targets.as<const std::int32_t>();
+  return made;
+}
+
+}  // namespace
+
+Tensor softmax_cross_entropy(Context& ctx, const Tensor& logits, const Tensor& targets,
+                             const CrossEntropyOptions& options) {
+  detail::require_rank("softmax_cross_entropy", "logits", logits, 2);
+  const LossTargets wanted = targets_of(logits, targets, options);
   if (logits.count() == 0) {
     fail("softmax_cross_entropy: logits are ", logits.shape().str(), ", there is nothing to learn");
   }
   const Tensor loss =
       detail::output(ctx, "softmax_cross_entropy", {}, Shape{}, DType::F32, {&logits});
-  const Tensor probs = ctx.empty(logits.shape());
+  const Tensor total = ctx.empty(Shape{});
+  const Tensor residual = loss.requires_grad() ? ctx.empty(logits.shape()) : Tensor();
   SoftmaxShape shape{logits.dim(0), logits.dim(1), logits.pitch(), logits.dtype()};
-  ctx.call("softmax_cross_entropy_fwd", &KernelTable::softmax_cross_entropy_fwd, shape,
-           logits.data(), labels.as<const std::int32_t>(), loss.as<float>(), probs.as<float>());
+  ctx.call("softmax_cross_entropy_fwd", &KernelTable::softmax_cross_entropy_fwd, shape, wanted,
+           logits.data(), loss.as<float>(), total.as<float>(),
+           residual.defined() ? residual.as<float>() : nullptr);
 
   if (loss.requires_grad()) {
     ctx.tape.record(
         "softmax_cross_entropy", loss.grad_ref(),
-        [&ctx, shape, probs, labels, dx_ref = logits.grad_ref()](const GradSlot& dloss) mutable {
+        [&ctx, shape, residual, total, dx_ref = logits.grad_ref()](const GradSlot& dloss) mutable {
           const GradSlot dx = detail::gradient_of(ctx, dx_ref);
           shape.x_pitch = dx.pitch;
           ctx.call("softmax_cross_entropy_bwd", &KernelTable::softmax_cross_entropy_bwd, shape,
-                   probs.as<const float>(), labels.as<const std::int32_t>(),
+                   residual.as<const float>(), total.as<const float>(),
                    static_cast<const float*>(dloss.data), dx.data, dx.write);
         });
   }

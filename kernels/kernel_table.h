@@ -127,14 +127,16 @@ struct KernelTable {
   // --- loss -----------------------------------------------------------------------------------
   // probs[N,C] f32 dense = softmax of the rows of x.
   void (*softmax_fwd)(Ctx, const SoftmaxShape&, const void* x, float* probs);
-  // loss[0] = mean over rows of -log softmax(x)[label]; probs as above. A label outside [0,C)
+  // loss[0] = sum over n, c of -t[n,c] log softmax(x)[n,c] / total[0], with the targets t of
+  // LossTargets; total[0] = sum over n of the weight of labels[n], or N with probabilities: the
+  // mean that torch's cross_entropy takes. residual[N,C] f32 dense = total[0] * gradient of loss[0]
+  // by x = (sum over c' of t[n,c']) * softmax(x)[n,c] - t[n,c]; may be null. A label outside [0,C)
   // gives a NaN loss, never a read outside the row.
-  void (*softmax_cross_entropy_fwd)(Ctx, const SoftmaxShape&, const void* x,
-                                    const std::int32_t* labels, float* loss, float* probs);
-  // dx (=|+=) dloss[0] * (probs - onehot(label)) / N, at x_pitch.
-  void (*softmax_cross_entropy_bwd)(Ctx, const SoftmaxShape&, const float* probs,
-                                    const std::int32_t* labels, const float* dloss, void* dx,
-                                    Write);
+  void (*softmax_cross_entropy_fwd)(Ctx, const SoftmaxShape&, const LossTargets&, const void* x,
+                                    float* loss, float* total, float* residual);
+  // dx (=|+=) dloss[0] / total[0] * residual, at x_pitch.
+  void (*softmax_cross_entropy_bwd)(Ctx, const SoftmaxShape&, const float* residual,
+                                    const float* total, const float* dloss, void* dx, Write);
   // loss[0] (=|+=) lambda * sum w^2.    dw (=|+=) dloss[0] * 2 * lambda * w.
   void (*l2_penalty_fwd)(Ctx, const FlatShape&, float lambda, const void* w, float* loss, Write);
   void (*l2_penalty_bwd)(Ctx, const FlatShape&, float lambda, const void* w, const float* dloss,

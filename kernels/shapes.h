@@ -98,6 +98,16 @@ struct SoftmaxShape {
   DType dtype = DType::F32;
 };
 
+// What the rows of a cross-entropy loss are to be, in device memory. The target t[n,c] is 1 at
+// labels[n] and 0 elsewhere, or probabilities[n,c]; then (1 - label_smoothing) * t +
+// label_smoothing / C, times class_weights[c].
+struct LossTargets {
+  const std::int32_t* labels = nullptr;  // [N]
+  const float* probabilities = nullptr;  // [N,C] dense; used where there are no labels
+  const float* class_weights = nullptr;  // [C]; null: all 1
+  float label_smoothing = 0;             // in [0, 1]
+};
+
 // A flat run of `count` elements: parameters, gradients, optimiser state.
 struct FlatShape {
   std::int64_t count = 0;

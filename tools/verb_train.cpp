@@ -267,6 +267,10 @@ void add_options(CLI::App& parser, TrainArguments& a) {
       .add_option("--clip-norm", a.train.optimiser.clip_norm,
                   "largest norm of all gradients together; larger ones are scaled to it; 0: off")
       ->capture_default_str();
+  parser
+      .add_option("--label-smoothing", a.train.label_smoothing,
+                  "share of each target spread over all classes")
+      ->capture_default_str();
   parser.add_option("--schedule", a.train.schedule, "constant, step or cosine")
       ->capture_default_str();
   parser.add_option("--seed", a.train.seed, "of weights, order, augmentation, dropout and split")

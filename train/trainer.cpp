@@ -22,14 +22,14 @@ bool cancelled(const TrainHooks& hooks) {
 }  // namespace
 
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate) {
+                  double learning_rate, float label_smoothing) {
   const GradScope gradients(ctx, true);
   ctx.training = true;
   ctx.tape.clear();
   model.zero_grad();
   const Tensor logits = model.forward(ctx, input_of(ctx, model, batch));
   const Tensor labels = ctx.from_host(batch.labels, {batch.N});
-  Tensor loss = softmax_cross_entropy(ctx, logits, labels);
+  Tensor loss = softmax_cross_entropy(ctx, logits, labels, {Tensor(), label_smoothing});
   const Tensor penalty = model.penalty(ctx);
   if (penalty.defined()) loss = add(ctx, loss, penalty);
   const double value = ctx.item(loss);
@@ -59,6 +59,9 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
   }
   if (!(options.learning_rate >= 0) || !std::isfinite(options.learning_rate)) {
     fail("learning rate = ", options.learning_rate, "; use 0 or more");
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    fail("label smoothing = ", options.label_smoothing, "; use 0 to 1");
   }
   if (train.images() < 1) fail("there is no image to train on");
   schedule_.kind = schedule_kind(options.schedule);
@@ -107,7 +110,7 @@ bool Trainer::run_batches(const TrainHooks& hooks) {
   auto lap = Clock::now();
   while (train_.next(batch)) {
     const double lr = schedule_.at(state_.step);
-    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr);
+    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.label_smoothing);
     ++state_.step;
     ++state_.batch;
     state_.loss_sum += loss * static_cast<double>(batch.N);

@@ -21,6 +21,7 @@ struct TrainOptions {
   double learning_rate = 1e-3;
   std::string schedule = "cosine";  // constant, step, cosine
   OptimiserOptions optimiser;
+  float label_smoothing = 0;          // of the training loss, in [0, 1]
   std::uint64_t seed = 0;             // of dropout
   std::int64_t checkpoint_every = 0;  // steps between checkpoints inside an epoch; 0: none
 };
@@ -60,7 +61,7 @@ enum class TrainOutcome { Finished, Cancelled };
 // One update: forward, cross-entropy plus the model's penalty, backward, optimiser. Returns the
 // loss. Throws Error before the update when the loss is not finite. Adds one to ctx.step.
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate);
+                  double learning_rate, float label_smoothing = 0);
 
 class Trainer {
  public:

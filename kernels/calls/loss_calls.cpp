@@ -12,8 +12,8 @@ SoftmaxShape softmax_shape(const KernelLine& line) {
 CallOperand logits(const SoftmaxShape& s, const char* name, Use use) {
   return matrix(name, s.dtype, s.N, s.C, s.x_pitch, use);
 }
-CallOperand probabilities(const SoftmaxShape& s, Use use) {
-  return matrix("probs", DType::F32, s.N, s.C, s.C, use);
+CallOperand rows_f32(const SoftmaxShape& s, const char* name, Use use) {
+  return matrix(name, DType::F32, s.N, s.C, s.C, use);
 }
 CallOperand labels(const SoftmaxShape& s) {
   return {"labels", DType::I32, 1, s.N, s.N, Use::In, 0};
@@ -25,7 +25,7 @@ double flops(const SoftmaxShape& s, double of_each) {
 KernelCall softmax_fwd(const KernelLine& line) {
   const SoftmaxShape s = softmax_shape(line);
   KernelCall call;
-  call.operands = {logits(s, "x", Use::In), probabilities(s, Use::Out)};
+  call.operands = {logits(s, "x", Use::In), rows_f32(s, "probs", Use::Out)};
   call.flops = flops(s, 6);
   call.run = [s](const KernelTable& table, const KernelContext& ctx,
                  const std::vector<void*>& data) {
@@ -34,16 +34,28 @@ KernelCall softmax_fwd(const KernelLine& line) {
   return call;
 }
 
+// Extra keys: soft=1 for probabilities instead of labels, weights=1, smoothing, residual=0.
 KernelCall softmax_cross_entropy_fwd(const KernelLine& line) {
   const SoftmaxShape s = softmax_shape(line);
+  const bool soft = line.get("soft", 0) != 0, weights = line.get("weights", 0) != 0;
+  const bool residual = line.get("residual", 1) != 0;
+  const auto smoothing = static_cast<float>(line.number("smoothing", 0));
   KernelCall call;
-  call.operands = {logits(s, "x", Use::In), labels(s), vector("loss", 1, Use::Out),
-                   probabilities(s, Use::Out)};
-  call.flops = flops(s, 6);
-  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+  call.operands = {logits(s, "x", Use::In), vector("loss", 1, Use::Out),
+                   vector("total", 1, Use::Out),
+                   soft ? rows_f32(s, "probabilities", Use::In) : labels(s)};
+  if (residual) call.operands.push_back(rows_f32(s, "residual", Use::Out));
+  if (weights) call.operands.push_back(vector("class_weights", s.C, Use::In, 1));
+  call.flops = flops(s, 9);
+  call.run = [=](const KernelTable& table, const KernelContext& ctx,
                  const std::vector<void*>& data) {
-    table.softmax_cross_entropy_fwd(ctx, s, data[0], as<const std::int32_t>(data[1]),
-                                    as<float>(data[2]), as<float>(data[3]));
+    LossTargets targets;
+    if (soft) targets.probabilities = as<const float>(data[3]);
+    if (!soft) targets.labels = as<const std::int32_t>(data[3]);
+    if (weights) targets.class_weights = as<const float>(data.back());
+    targets.label_smoothing = smoothing;
+    table.softmax_cross_entropy_fwd(ctx, s, targets, data[0], as<float>(data[1]),
+                                    as<float>(data[2]), residual ? as<float>(data[4]) : nullptr);
   };
   return call;
 }
@@ -52,14 +64,13 @@ KernelCall softmax_cross_entropy_bwd(const KernelLine& line) {
   const SoftmaxShape s = softmax_shape(line);
   const Write write = write_of(line);
   KernelCall call;
-  call.operands = {probabilities(s, Use::In), labels(s), vector("dloss", 1, Use::In, 1),
-                   logits(s, "dx", use_of(line))};
-  call.flops = flops(s, 2);
+  call.operands = {rows_f32(s, "residual", Use::In), vector("total", 1, Use::In, 1),
+                   vector("dloss", 1, Use::In, 1), logits(s, "dx", use_of(line))};
+  call.flops = flops(s, 1);
   call.run = [s, write](const KernelTable& table, const KernelContext& ctx,
                         const std::vector<void*>& data) {
-    table.softmax_cross_entropy_bwd(ctx, s, as<const float>(data[0]),
-                                    as<const std::int32_t>(data[1]), as<const float>(data[2]),
-                                    data[3], write);
+    table.softmax_cross_entropy_bwd(ctx, s, as<const float>(data[0]), as<const float>(data[1]),
+                                    as<const float>(data[2]), data[3], write);
   };
   return call;
 }

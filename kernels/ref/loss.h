@@ -19,19 +19,35 @@ inline void softmax_fwd(const SoftmaxShape& s, const double* x, double* probs) {
   }
 }
 
-// The mean over rows of log(sum exp x) - x[label].
-inline double softmax_cross_entropy_fwd(const SoftmaxShape& s, const double* x,
-                                        const std::int32_t* labels) {
-  double loss = 0;
+// Targets as LossTargets says, in double; labels or probabilities are null.
+struct Targets {
+  const std::int32_t* labels = nullptr;
+  const double* probabilities = nullptr;
+  const double* class_weights = nullptr;
+  double label_smoothing = 0;
+};
+
+inline double softmax_cross_entropy_fwd(const SoftmaxShape& s, const Targets& t, const double* x) {
+  double loss = 0, total = 0;
   for (std::int64_t n = 0; n < s.N; ++n) {
     const double* row = x + n * s.x_pitch;
-    if (labels[n] < 0 || labels[n] >= s.C) return std::nan("");
+    if (t.labels != nullptr && (t.labels[n] < 0 || t.labels[n] >= s.C)) return std::nan("");
     const double top = *std::max_element(row, row + s.C);
     double sum = 0;
     for (std::int64_t c = 0; c < s.C; ++c) sum += std::exp(row[c] - top);
-    loss += (top + std::log(sum) - row[labels[n]]) / static_cast<double>(s.N);
+    for (std::int64_t c = 0; c < s.C; ++c) {
+      const double weight = t.class_weights != nullptr ? t.class_weights[c] : 1;
+      const double given = t.labels == nullptr ? t.probabilities[n * s.C + c]
+                           : t.labels[n] == c  ? 1
+                                               : 0;
+      const double smoothing = t.label_smoothing / static_cast<double>(s.C);
+      const double target = (1 - t.label_smoothing) * given + smoothing;
+      loss += weight * target * (top + std::log(sum) - row[c]);
+      if (t.labels != nullptr) total += weight * given;
+    }
+    if (t.labels == nullptr) total += 1;
   }
-  return loss;
+  return loss / total;
 }
 
 inline double l2_penalty_fwd(const FlatShape& s, double lambda, const double* w) {

@@ -115,6 +115,16 @@ INSTANTIATE_TEST_SUITE_P(Of, Traffic,
                            return std::string(info.param.name) + "_" + info.param.dtype;
                          });
 
+// Counts the call and holds what its kernels touch and what they ask for to the least.
+tool::CountedCall expect_near_the_least(Context& ctx, const std::string& line) {
+  const tool::CountedCall counted = tool::count_call(ctx, make_call(KernelLine(line)));
+  for (const simt::Finding& finding : counted.findings) ADD_FAILURE() << finding.sentence;
+  const auto least = static_cast<double>(counted.call.least_bytes());
+  EXPECT_LE(static_cast<double>(counted.bytes_distinct()), kMost * least) << line;
+  EXPECT_LE(static_cast<double>(counted.bytes_requested()), kMost * least) << line;
+  return counted;
+}
+
 // A training step of DenseNet-121: 364 trained tensors, most of them short, in one launch (and one
 // more for the norm, out of partial results).
 TEST(Optimisers, AskForTheLeast) {
@@ -125,14 +135,25 @@ TEST(Optimisers, AskForTheLeast) {
                            "adam_step control=1 master=1"}) {
     for (const char* dtype : {"f32", "bf16"}) {
       const std::string line = std::string(step) + " tensors=364 count=7978856 dtype=" + dtype;
-      const tool::CountedCall counted = tool::count_call(*ctx, make_call(KernelLine(line)));
-      for (const simt::Finding& finding : counted.findings) ADD_FAILURE() << finding.sentence;
-      const auto least = static_cast<double>(counted.call.least_bytes());
-      EXPECT_LE(static_cast<double>(counted.bytes_distinct()), kMost * least) << line;
-      EXPECT_LE(static_cast<double>(counted.bytes_requested()), kMost * least) << line;
+      const tool::CountedCall counted = expect_near_the_least(*ctx, line);
       const std::size_t kernels = line.starts_with("gradient_control") ? 2 : 1;
       ASSERT_EQ(counted.counts.size(), kernels) << line;
       EXPECT_EQ(counted.counts[0].launches, 1U) << line;
+    }
+  }
+}
+
+// At a batch of 256 and as many classes as make rows of whole sectors; a row that begins inside one
+// costs each request a sector more.
+TEST(Losses, AskForTheLeast) {
+  const std::string reason = why_unavailable("simt-counted");
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  const std::unique_ptr<Context> ctx = tool::make_counting_context();
+  for (const char* loss :
+       {"softmax_fwd", "softmax_cross_entropy_fwd", "softmax_cross_entropy_fwd soft=1",
+        "softmax_cross_entropy_bwd", "softmax_cross_entropy_bwd add=1"}) {
+    for (const char* dtype : {"f32", "bf16", "f16"}) {
+      expect_near_the_least(*ctx, std::string(loss) + " N=256 C=1008 dtype=" + dtype);
     }
   }
 }

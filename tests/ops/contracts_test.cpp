@@ -134,6 +134,31 @@ TEST_F(Contracts, CrossEntropyOfALabelOutsideTheClassesIsNaN) {
   }
 }
 
+// Values of torch 2.15's cross_entropy in float64.
+TEST_F(Contracts, CrossEntropyTakesTheMeanThatTorchTakes) {
+  Context& ctx = *context;
+  const Tensor logits = tensor({1, 2, 3, 0.5F, 0, 1, 2, -1, 0}, {3, 3});
+  const std::vector<std::int32_t> classes{2, 0, 1};
+  const Tensor labels = ctx.from_host(classes, {3}), weights = tensor({1, 2, 0.5F}, {3});
+  const auto loss = [&](const Tensor& targets, const CrossEntropyOptions& options) {
+    return ctx.item(softmax_cross_entropy(ctx, logits, targets, options));
+  };
+  EXPECT_NEAR(loss(labels, {}), 1.5859072, 1e-6);
+  EXPECT_NEAR(loss(labels, {weights, 0}), 2.2067899, 1e-6);
+  EXPECT_NEAR(loss(labels, {weights, 0.2F}), 2.1064229, 1e-6);
+  const Tensor soft = tensor({0.2F, 0.3F, 0.5F, 1, 0, 0, 0.25F, 0.25F, 0.5F}, {3, 3});
+  EXPECT_NEAR(loss(soft, {weights, 0.2F}), 1.6719833, 1e-6);
+}
+
+// As of torch: what no target asks for may be impossible.
+TEST_F(Contracts, CrossEntropyOfAnImpossibleClassThatIsNoTargetIsFinite) {
+  Context& ctx = *context;
+  const std::vector<std::int32_t> labels{0};
+  const Tensor logits = tensor({1, 1, -kInf}, {1, 3});
+  const float loss = ctx.item(softmax_cross_entropy(ctx, logits, ctx.from_host(labels, {1})));
+  EXPECT_NEAR(loss, std::log(2.0), 1e-6);
+}
+
 TEST_F(Contracts, SoftmaxOfLogitsFarApartStaysFinite) {
   Context& ctx = *context;
   const auto p = host(softmax(ctx, tensor({1e30F, -1e30F, 0, 88, 89, 90}, {2, 3})));

@@ -163,6 +163,17 @@ TEST_F(Refusals, Loss) {
                  {"softmax_cross_entropy", "5", "4"});
   expect_refusal([&] { softmax_cross_entropy(ctx, logits, zeros({4})); },
                  {"softmax_cross_entropy", "labels", "f32", "i32"});
+  const Tensor labels = ctx.zeros({4}, DType::I32);
+  expect_refusal(
+      [&] {
+        softmax_cross_entropy(ctx, logits, labels, {zeros({4}), 0});
+      },
+      {"softmax_cross_entropy", "class_weights", "4", "3"});
+  expect_refusal(
+      [&] {
+        softmax_cross_entropy(ctx, logits, labels, {Tensor(), 1.5F});
+      },
+      {"softmax_cross_entropy", "label_smoothing", "1.5", "[0, 1]"});
   expect_refusal(
       [&] {
         softmax_cross_entropy(ctx, zeros({0, 3}), ctx.zeros({0}, DType::I32));

@@ -55,6 +55,14 @@ TEST(Trainer, LearnsTwoClasses) {
   EXPECT_EQ(session.ctx.step, 24U);
 }
 
+// With the whole target spread over both classes the loss cannot fall below log 2.
+TEST(Trainer, SmoothsLabels) {
+  Session session(2);
+  session.options.label_smoothing = 1;
+  session.trainer().run(session.hooks);
+  EXPECT_GE(session.epochs_seen.back().train_loss, std::log(2.0) - 1e-6);
+}
+
 TEST(Trainer, RepeatsItself) {
   Session first(2), second(2);
   first.trainer().run(first.hooks);
@@ -160,6 +168,9 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   EXPECT_THROW(Trainer(session.ctx, session.model, nothing, nullptr, {}, {}), Error);
   TrainOptions wrong;
   wrong.learning_rate = NAN;
+  EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
+  wrong = {};
+  wrong.label_smoothing = 1.5F;
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   wrong = {};
   wrong.schedule = "sawtooth";

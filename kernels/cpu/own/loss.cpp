@@ -6,56 +6,89 @@
 namespace lamella::cpu::LAMELLA_ISA {
 namespace {
 
-// probs = softmax(x), one row; returns log(sum exp x).
-double softmax_row(const float* x, std::int64_t C, float* probs) {
+double softmax_of(const float* x, std::int64_t c, double log_sum) {
+  return __builtin_exp(static_cast<double>(x[c]) - log_sum);
+}
+
+// log(sum exp x) of one row.
+double log_sum_of(const float* x, std::int64_t C) {
   double most = static_cast<double>(x[0]), sum = 0;
   for (std::int64_t c = 1; c < C; ++c)
     if (static_cast<double>(x[c]) > most) most = static_cast<double>(x[c]);
-  for (std::int64_t c = 0; c < C; ++c) {
-    const double e = __builtin_exp(static_cast<double>(x[c]) - most);
-    probs[c] = static_cast<float>(e);
-    sum += e;
-  }
-  for (std::int64_t c = 0; c < C; ++c)
-    probs[c] = static_cast<float>(static_cast<double>(probs[c]) / sum);
+  for (std::int64_t c = 0; c < C; ++c) sum += __builtin_exp(static_cast<double>(x[c]) - most);
   return most + __builtin_log(sum);
 }
 
 void softmax_fwd(Ctx, const SoftmaxShape& shape, const void* x, float* probs) {
   require_f32("softmax_fwd", shape.dtype);
   const auto* in = static_cast<const float*>(x);
-  for (std::int64_t n = 0; n < shape.N; ++n)
-    softmax_row(in + n * shape.x_pitch, shape.C, probs + n * shape.C);
-}
-
-bool label_exists(const SoftmaxShape& shape, std::int32_t label) {
-  return label >= 0 && label < shape.C;
-}
-
-void softmax_cross_entropy_fwd(Ctx, const SoftmaxShape& shape, const void* x,
-                               const std::int32_t* labels, float* loss, float* probs) {
-  require_f32("softmax_cross_entropy_fwd", shape.dtype);
-  const auto* in = static_cast<const float*>(x);
-  double sum = 0;
   for (std::int64_t n = 0; n < shape.N; ++n) {
     const float* row = in + n * shape.x_pitch;
-    const double log_sum = softmax_row(row, shape.C, probs + n * shape.C);
-    sum += label_exists(shape, labels[n]) ? log_sum - static_cast<double>(row[labels[n]])
-                                          : __builtin_nan("");
+    const double log_sum = log_sum_of(row, shape.C);
+    for (std::int64_t c = 0; c < shape.C; ++c)
+      probs[n * shape.C + c] = static_cast<float>(softmax_of(row, c, log_sum));
   }
-  loss[0] = static_cast<float>(sum / static_cast<double>(shape.N));
 }
 
-void softmax_cross_entropy_bwd(Ctx, const SoftmaxShape& shape, const float* probs,
-                               const std::int32_t* labels, const float* dloss, void* dx,
-                               Write write) {
+double weight_of(const LossTargets& targets, std::int64_t c) {
+  return targets.class_weights != nullptr ? static_cast<double>(targets.class_weights[c]) : 1.0;
+}
+
+// The target of one class of row n, smoothed and weighted.
+double target_of(const SoftmaxShape& shape, const LossTargets& targets, std::int64_t n,
+                 std::int64_t c) {
+  const double smoothing = static_cast<double>(targets.label_smoothing);
+  const double given = targets.labels != nullptr
+                           ? (targets.labels[n] == c ? 1.0 : 0.0)
+                           : static_cast<double>(targets.probabilities[n * shape.C + c]);
+  const double target = (1.0 - smoothing) * given + smoothing / static_cast<double>(shape.C);
+  return target == 0.0 ? 0.0 : target * weight_of(targets, c);
+}
+
+// The loss of row n times its weight; its residual where one is wanted.
+double row_loss(const SoftmaxShape& shape, const LossTargets& targets, std::int64_t n,
+                const float* x, float* residual) {
+  const double log_sum = log_sum_of(x, shape.C);
+  double loss = 0, targets_of_row = 0;
+  for (std::int64_t c = 0; c < shape.C; ++c) {
+    const double target = target_of(shape, targets, n, c);
+    targets_of_row += target;
+    if (target != 0.0) loss += target * (log_sum - static_cast<double>(x[c]));
+  }
+  for (std::int64_t c = 0; residual != nullptr && c < shape.C; ++c) {
+    residual[c] = static_cast<float>(targets_of_row * softmax_of(x, c, log_sum) -
+                                     target_of(shape, targets, n, c));
+  }
+  return loss;
+}
+
+void softmax_cross_entropy_fwd(Ctx, const SoftmaxShape& shape, const LossTargets& targets,
+                               const void* x, float* loss, float* total, float* residual) {
+  require_f32("softmax_cross_entropy_fwd", shape.dtype);
+  const auto* in = static_cast<const float*>(x);
+  double sum = 0, weights = 0;
+  for (std::int64_t n = 0; n < shape.N; ++n) {
+    float* to = residual != nullptr ? residual + n * shape.C : nullptr;
+    sum += row_loss(shape, targets, n, in + n * shape.x_pitch, to);
+    const std::int64_t label = targets.labels != nullptr ? targets.labels[n] : 0;
+    if (label < 0 || label >= shape.C)
+      sum = __builtin_nan("");
+    else
+      weights += targets.labels != nullptr ? weight_of(targets, label) : 1.0;
+  }
+  total[0] = static_cast<float>(weights);
+  loss[0] = static_cast<float>(sum / weights);
+}
+
+void softmax_cross_entropy_bwd(Ctx, const SoftmaxShape& shape, const float* residual,
+                               const float* total, const float* dloss, void* dx, Write write) {
   require_f32("softmax_cross_entropy_bwd", shape.dtype);
   auto* grad = static_cast<float*>(dx);
-  const float share = dloss[0] / static_cast<float>(shape.N);
+  const float scale = dloss[0] / total[0];
   for (std::int64_t n = 0; n < shape.N; ++n)
     for (std::int64_t c = 0; c < shape.C; ++c) {
       float* to = grad + n * shape.x_pitch + c;
-      const float g = share * (probs[n * shape.C + c] - (labels[n] == c ? 1.0F : 0.0F));
+      const float g = scale * residual[n * shape.C + c];
       *to = write == Write::Add ? *to + g : g;
     }
 }

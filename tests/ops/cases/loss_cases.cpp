@@ -1,4 +1,7 @@
 // Softmax, cross-entropy and the L2 penalty. Extra key: large=1 spreads the logits over hundreds.
+#include <algorithm>
+#include <numeric>
+
 #include "kernels/ref/loss.h"
 #include "tests/ops/op_case.h"
 
@@ -34,19 +37,43 @@ OpCase softmax_case(const KernelLine& line) {
   return made;
 }
 
+// Rows of probabilities that add to one.
+void normalise_rows(Values& values, std::int64_t C) {
+  for (auto row = values.begin(); row < values.end(); row += C) {
+    const double sum = std::accumulate(row, row + C, 0.0);
+    std::transform(row, row + C, row, [sum](double value) { return value / sum; });
+  }
+}
+
+// Extra keys: soft=1, targets are probabilities, not labels; weights=1, classes have weights;
+// smoothing in percent.
 OpCase softmax_cross_entropy_case(const KernelLine& line) {
   const SoftmaxShape s = softmax_shape(line);
+  const bool soft = line.get("soft", 0) != 0, weights = line.get("weights", 0) != 0;
+  const float smoothing = static_cast<float>(line.number("smoothing", 0)) / 100.0F;
   OpCase made;
-  made.operands = {logits(line, Role::Differentiable),
-                   {"labels", {s.N}, Fill::Labels, Role::Constant}};
+  made.operands = {logits(line, Role::Differentiable)};
+  if (soft) {
+    made.operands.push_back({"probabilities", {s.N * s.C}, Fill::Positive, Role::Constant});
+    made.adjust = [C = s.C](std::vector<Values>& in) { normalise_rows(in[1], C); };
+  } else {
+    made.operands.push_back({"labels", {s.N}, Fill::Labels, Role::Constant});
+  }
+  if (weights) made.operands.push_back({"weights", {s.C}, Fill::Positive, Role::Constant});
   made.classes = s.C;
   made.work = 4 * static_cast<double>(s.N * s.C);
-  made.apply = [](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
-    return softmax_cross_entropy(ctx, in[0], in[1]);
+  made.apply = [=](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
+    const Tensor targets = soft ? in[1].reshape({s.N, s.C}) : in[1];
+    return softmax_cross_entropy(ctx, in[0], targets, {weights ? in[2] : Tensor(), smoothing});
   };
-  made.ref = [s](std::vector<Values>& in) {
+  made.ref = [=](std::vector<Values>& in) {
     const std::vector<std::int32_t> labels(in[1].begin(), in[1].end());
-    return Values{ref::softmax_cross_entropy_fwd(s, in[0].data(), labels.data())};
+    ref::Targets targets;
+    if (soft) targets.probabilities = in[1].data();
+    if (!soft) targets.labels = labels.data();
+    if (weights) targets.class_weights = in[2].data();
+    targets.label_smoothing = double{smoothing};
+    return Values{ref::softmax_cross_entropy_fwd(s, targets, in[0].data())};
   };
   return made;
 }
@@ -77,6 +104,7 @@ const std::vector<std::string> kRows = {
     "N=5 C=32",
     "N=4 C=33",
     "N=2 C=1000",
+    "N=3 C=1031",
     "N=130 C=5",
     "N=300 C=3",
     "N=6 C=257",
@@ -87,9 +115,31 @@ const std::vector<std::string> kRows = {
     "N=20001 C=2",
 };
 
+// Rows in registers and rows of too many classes, with each kind of target.
+const std::vector<std::string> kTargets = {
+    "N=7 C=14 smoothing=10",
+    "N=7 C=14 weights=1",
+    "N=13 C=33 weights=1 smoothing=20",
+    "N=7 C=14 soft=1",
+    "N=5 C=100 soft=1 weights=1",
+    "N=3 C=300 soft=1 smoothing=10",
+    "N=2 C=1031 soft=1 weights=1 smoothing=30",
+    "N=3 C=1100 weights=1 smoothing=5",
+    "N=5 C=12 x_pitch=20 soft=1",
+    "N=4 C=50 large=1 smoothing=100 weights=1",
+};
+
+std::vector<std::string> both(std::vector<std::string> lines,
+                              const std::vector<std::string>& more) {
+  lines.insert(lines.end(), more.begin(), more.end());
+  return lines;
+}
+
 const OpFamily softmax_family{{"softmax_fwd"}, kRows, softmax_case};
 const OpFamily softmax_cross_entropy_family{
-    {"softmax_cross_entropy_fwd", "softmax_cross_entropy_bwd"}, kRows, softmax_cross_entropy_case};
+    {"softmax_cross_entropy_fwd", "softmax_cross_entropy_bwd"},
+    both(kRows, kTargets),
+    softmax_cross_entropy_case};
 
 const OpFamily l2_penalty_family{{"l2_penalty_fwd", "l2_penalty_bwd"},
                                  {"count=1", "count=7", "count=128 lambda=1", "count=257",
