@@ -142,6 +142,21 @@ struct KernelTable {
   void (*l2_penalty_bwd)(Ctx, const FlatShape&, float lambda, const void* w, const float* dloss,
                          void* dw, Write);
 
+  // --- what a few numbers say of many
+  // -------------------------------------------------------------- index[n] = the class that comes
+  // first in row n: NaN counts as the largest, as in torch, and of equal classes the lower index
+  // comes first.
+  void (*argmax)(Ctx, const SoftmaxShape&, const void* x, std::int32_t* index);
+  // hits[0] = the number of rows with fewer than k classes before their label, in the same order
+  // (torch's topk leaves the order of equals open). A label outside [0,C) is no hit.
+  void (*top_k_hits)(Ctx, const SoftmaxShape&, std::int64_t k, const void* x,
+                     const std::int32_t* labels, std::int32_t* hits);
+  // sum[0] = sum of x. The sum of squares is l2_penalty_fwd with lambda 1; of many tensors,
+  // gradient_control.
+  void (*sum)(Ctx, const FlatShape&, const void* x, float* sum);
+  // finite[0] = 1 where no element is infinite or NaN, else 0.
+  void (*all_finite)(Ctx, const FlatShape&, const void* x, std::int32_t* finite);
+
   // --- optimisers, over all tensors of a list at once
   // ---------------------------------------------- What the steps below take from the gradients as
   // a whole, worked out on the device:

@@ -16,6 +16,8 @@ void add_pooling(KernelTable& table);
 void add_global_pool(KernelTable& table);
 void add_softmax(KernelTable& table);
 void add_l2_penalty(KernelTable& table);
+void add_ranking(KernelTable& table);
+void add_reductions(KernelTable& table);
 void add_optimiser(KernelTable& table);
 void add_gradient_control(KernelTable& table);
 

@@ -19,6 +19,8 @@ KernelTable make_table() {
   cuda::add_global_pool(table);
   cuda::add_softmax(table);
   cuda::add_l2_penalty(table);
+  cuda::add_ranking(table);
+  cuda::add_reductions(table);
   cuda::add_optimiser(table);
   cuda::add_gradient_control(table);
   return table;

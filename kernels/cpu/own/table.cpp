@@ -15,6 +15,8 @@ KernelTable kernel_table() {
   add_max_pool(table);
   add_avg_pool(table);
   add_loss(table);
+  add_ranking(table);
+  add_reductions(table);
   add_optimiser(table);
   return table;
 }

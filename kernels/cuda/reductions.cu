@@ -1,0 +1,96 @@
+// What one number says of a whole array: its sum, and whether all of it is finite.
+//
+// Common to both: threads take runs of V consecutive elements; V fills 16 bytes where count and
+// pointer allow. A block leaves a partial result, one block makes the whole of them.
+#include "kernels/cuda/common.h"
+#include "kernels/cuda/families.h"
+
+namespace lamella::cuda {
+namespace {
+
+constexpr int kMaxPartials = 1024;
+
+// partials[block] = sum of this block's share of x.
+// Accumulation in f32: one sum in a thread, then by halves. Deterministic.
+// Least bytes: count * sizeof(T).  FLOPs: count.
+template <class T, int V>
+__global__ void sum_partial_kernel(std::int64_t count, const T* __restrict__ x,
+                                   float* __restrict__ partials) {
+  float sum = 0;
+  const Loop elements = element_loop<V>();
+  for (std::int64_t i = elements.begin; i < count; i += elements.step) {
+    const Run<V> run = load<V>(x + i);
+    for (int j = 0; j < V; ++j) sum += run[j];
+  }
+  sum = block_sum<kBlock>(sum);
+  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+
+// faults[block] = number of elements of this block's share of x that are not finite, at most one a
+// thread.
+// Least bytes: count * sizeof(T).  FLOPs: count.
+template <class T, int V>
+__global__ void all_finite_partial_kernel(std::int64_t count, const T* __restrict__ x,
+                                          std::int32_t* __restrict__ faults) {
+  bool finite = true;
+  const Loop elements = element_loop<V>();
+  for (std::int64_t i = elements.begin; i < count; i += elements.step) {
+    const Run<V> run = load<V>(x + i);
+    for (int j = 0; j < V; ++j) finite = finite && fabsf(run[j]) < INFINITY;
+  }
+  const std::int32_t sum = block_sum<kBlock>(finite ? 0 : 1);
+  if (threadIdx.x == 0) faults[blockIdx.x] = sum;
+}
+
+// sum[0] = sum of the partials.
+// Threads: one block; its threads take neighbouring partials, then add by halves. Deterministic.
+// Least bytes: count * 4.  FLOPs: count.
+__global__ void sum_merge_kernel(int count, const float* __restrict__ partials,
+                                 float* __restrict__ sum) {
+  float mine = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kBlock) mine += partials[i];
+  mine = block_sum<kBlock>(mine);
+  if (threadIdx.x == 0) sum[0] = mine;
+}
+
+// finite[0] = 1 where all faults are 0, else 0.
+// Threads: one block; its threads take neighbouring faults. Deterministic.
+// Least bytes: count * 4.  FLOPs: 0.
+__global__ void all_finite_merge_kernel(int count, const std::int32_t* __restrict__ faults,
+                                        std::int32_t* __restrict__ finite) {
+  std::int32_t mine = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kBlock) mine += faults[i];
+  mine = block_sum<kBlock>(mine);
+  if (threadIdx.x == 0) finite[0] = mine == 0 ? 1 : 0;
+}
+
+void sum(const KernelContext& ctx, const FlatShape& s, const void* x, float* result) {
+  dispatch("sum", {s.dtype, {s.count}, {x}}, [&]<class T, int V>() {
+    const Plan plan = plan_flat<V>(s.count, kMaxPartials);
+    float* partials = ctx.scratch<float>(plan.grid.x);
+    launch("sum", sum_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count,
+           static_cast<const T*>(x), partials);
+    launch("sum", sum_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
+           static_cast<int>(plan.grid.x), partials, result);
+  });
+}
+
+void all_finite(const KernelContext& ctx, const FlatShape& s, const void* x, std::int32_t* finite) {
+  dispatch("all_finite", {s.dtype, {s.count}, {x}}, [&]<class T, int V>() {
+    const Plan plan = plan_flat<V>(s.count, kMaxPartials);
+    std::int32_t* faults = ctx.scratch<std::int32_t>(plan.grid.x);
+    launch("all_finite", all_finite_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count,
+           static_cast<const T*>(x), faults);
+    launch("all_finite", all_finite_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
+           static_cast<int>(plan.grid.x), faults, finite);
+  });
+}
+
+}  // namespace
+
+void add_reductions(KernelTable& table) {
+  table.sum = sum;
+  table.all_finite = all_finite;
+}
+
+}  // namespace lamella::cuda
