@@ -59,14 +59,6 @@ __device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& value
   *reinterpret_cast<Stored16*>(p) = raw;
 }
 
-// Two floats by one 8-byte access. p must be 8-byte aligned.
-__device__ __forceinline__ void store8(float* __restrict__ p, float first, float second) {
-  const float values[2] = {first, second};
-  Stored8 raw;
-  std::memcpy(&raw, values, sizeof(raw));
-  *reinterpret_cast<Stored8*>(p) = raw;
-}
-
 // The same with 8 bytes: four elements of a 16-bit type beside four of f32. p must be 8-byte
 // aligned.
 template <class T>
@@ -88,8 +80,13 @@ __device__ __forceinline__ Vec8<T> load8(const T* __restrict__ p) {
 
 template <class T>
 __device__ __forceinline__ void store8(T* __restrict__ p, const Vec8<T>& values) {
-  Stored8 raw;
-  std::memcpy(&raw, &values, sizeof(raw));
+  static_assert(sizeof(T) == 2 || sizeof(T) == 4);
+  Stored8 raw = 0;
+  UNROLL for (int i = Vec8<T>::kCount; i > 0; --i) {  // by arithmetic, as in bits_of
+    std::conditional_t<sizeof(T) == 2, std::uint16_t, std::uint32_t> element;
+    std::memcpy(&element, &values.v[i - 1], sizeof(element));
+    raw = raw << (8 * sizeof(T)) | element;
+  }
   *reinterpret_cast<Stored8*>(p) = raw;
 }
 

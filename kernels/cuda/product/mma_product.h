@@ -174,8 +174,8 @@ class MmaProduct {
       const float low = bias != nullptr && y_column < columns ? bias[y_column] : 0.0F;
       const float high = bias != nullptr && y_column + 1 < columns ? bias[y_column + 1] : 0.0F;
       const float* sum = sum_[piece][j];
-      store8(staged(row, column), sum[0] + low, sum[1] + high);
-      store8(staged(row + 8, column), sum[2] + low, sum[3] + high);
+      store8(staged(row, column), Vec8<float>{{sum[0] + low, sum[1] + high}});
+      store8(staged(row + 8, column), Vec8<float>{{sum[2] + low, sum[3] + high}});
     }
   }
 
