@@ -87,6 +87,26 @@ TEST_F(Contracts, BatchNormVarianceSurvivesAMeanFarFromZero) {
   EXPECT_NEAR(host(bn.running_var)[0], 0.25 * 4000 / 3999, 1e-5);
 }
 
+// A ReLU passes no gradient where its input is zero, on either side of the normalisation.
+TEST_F(Contracts, BatchNormReluAtItsKink) {
+  Context& ctx = *context;
+  ctx.grad_enabled = ctx.training = true;
+  const auto gradients = [&](float gamma, bool relu_in, bool relu_out) {
+    Tensor x = tensor({0, 1, 0, 3}, {1, 4, 1, 1}), beta = tensor({0}, {1});
+    x.require_grad();
+    beta.require_grad();
+    const BatchNormTensors tensors{tensor({gamma}, {1}), beta, tensor({0}, {1}), tensor({1}, {1})};
+    const Tensor y = batch_norm(ctx, x, tensors, {1e-5F, 0.1F, relu_in, relu_out});
+    ctx.tape.backward(ctx, y, tensor({1, 2, 4, 8}, {1, 4, 1, 1}));
+    return std::pair(host(x.grad()), host(beta.grad()));
+  };
+  EXPECT_EQ(gradients(0, false, true).second[0], 0);
+  const std::vector<float> dx = gradients(1, true, false).first;
+  EXPECT_EQ(dx[0], 0);
+  EXPECT_EQ(dx[2], 0);
+  EXPECT_NE(dx[1], 0);
+}
+
 TEST_F(Contracts, MaxPoolTakesTheFirstOfEqualsAndLetsNaNWin) {
   Context& ctx = *context;
   ctx.grad_enabled = true;
@@ -113,6 +133,18 @@ TEST_F(Contracts, MaxPoolPaddingNeverWins) {
   EXPECT_EQ(low[0], -kInf);
 }
 
+// Where nothing in a window is greater than -infinity, its first element inside the image wins.
+TEST_F(Contracts, MaxPoolOfMinusInfinityTakesTheFirst) {
+  Context& ctx = *context;
+  ctx.grad_enabled = true;
+  Tensor x = tensor(std::vector<float>(15, -kInf), {1, 3, 5, 1});
+  x.require_grad();
+  const Tensor y = max_pool2d(ctx, x, {2, 3, 2, 2, 1, 1});
+  ASSERT_EQ(y.shape(), (Shape{1, 2, 3, 1}));
+  ctx.tape.backward(ctx, y, tensor({1, 2, 3, 4, 5, 6}, {1, 2, 3, 1}));
+  EXPECT_EQ(host(x.grad()), (std::vector<float>{1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0, 0, 0}));
+}
+
 TEST_F(Contracts, ReluAtItsKinkAndAtInfinity) {
   Context& ctx = *context;
   ctx.grad_enabled = true;
@@ -128,9 +160,11 @@ TEST_F(Contracts, CrossEntropyOfALabelOutsideTheClassesIsNaN) {
   Context& ctx = *context;
   const Tensor logits = tensor({1, 2, 3, 4}, {2, 2});
   for (const std::int32_t label : {2, -1, 1000000000}) {
-    const std::vector<std::int32_t> labels{0, label};
-    const float loss = ctx.item(softmax_cross_entropy(ctx, logits, ctx.from_host(labels, {2})));
-    EXPECT_TRUE(std::isnan(loss)) << label;
+    // In the first row 2 would name a logit of the second.
+    for (const std::vector<std::int32_t>& labels : {std::vector{0, label}, std::vector{label, 0}}) {
+      const float loss = ctx.item(softmax_cross_entropy(ctx, logits, ctx.from_host(labels, {2})));
+      EXPECT_TRUE(std::isnan(loss)) << label;
+    }
   }
 }
 
@@ -259,6 +293,22 @@ TEST_F(Contracts, NormConvIsBatchNormThenConvolution) {
       }
     }
   }
+}
+
+// The kernels themselves, which another caller than the engine may ask for nothing.
+TEST_F(Contracts, KernelsWithoutWorkWriteNothing) {
+  Context& ctx = *context;
+  const KernelTable& kernels = ctx.kernels();
+  const KernelContext& kernel_context = ctx.kernel_context();
+  const Tensor out = tensor({7, 7}, {2}), in = tensor({1, 2}, {2});
+  const auto* x = in.as<float>();
+  auto* y = out.as<float>();
+  kernels.softmax_cross_entropy_fwd(kernel_context, {0, 2, 2, DType::F32}, {}, x, y, y + 1,
+                                    nullptr);
+  kernels.bias_bwd(kernel_context, {0, 2, 2, 2, DType::F32}, x, y, Write::Set);
+  kernels.global_avg_pool_fwd(kernel_context, {1, 0, 2, 2, 2, DType::F32}, x, y);
+  kernels.batch_norm_stats(kernel_context, {0, 2, 2, 2}, x, y, y + 1);
+  EXPECT_EQ(host(out), (std::vector<float>{7, 7}));
 }
 
 }  // namespace

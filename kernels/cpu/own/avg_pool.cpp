@@ -60,6 +60,7 @@ void avg_pool2d_bwd(Ctx ctx, const Pool2dShape& shape, const void* dy, void* dx,
 
 void global_avg_pool_fwd(Ctx ctx, const GlobalPoolShape& shape, const void* x, void* y) {
   require_f32("global_avg_pool_fwd", shape.dtype);
+  if (shape.pixels == 0) return;
   constexpr std::int64_t kBlock = 128;
   const auto* in = static_cast<const float*>(x);
   auto* out = static_cast<float*>(y);

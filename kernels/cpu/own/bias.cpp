@@ -7,6 +7,7 @@ namespace {
 
 void bias_bwd(Ctx ctx, const SliceShape& shape, const void* dy, float* db, Write write) {
   require_f32("bias_bwd", shape.dtype);
+  if (shape.pixels == 0) return;
   const auto* grad = static_cast<const float*>(dy);
   const int parts = column_parts(ctx, shape.pixels, shape.C);
   auto* partial = reinterpret_cast<double*>(scratch_bytes(ctx, parts * shape.C * 8));

@@ -65,6 +65,7 @@ double row_loss(const SoftmaxShape& shape, const LossTargets& targets, std::int6
 void softmax_cross_entropy_fwd(Ctx, const SoftmaxShape& shape, const LossTargets& targets,
                                const void* x, float* loss, float* total, float* residual) {
   require_f32("softmax_cross_entropy_fwd", shape.dtype);
+  if (shape.N == 0) return;
   const auto* in = static_cast<const float*>(x);
   double sum = 0, weights = 0;
   for (std::int64_t n = 0; n < shape.N; ++n) {

@@ -96,7 +96,8 @@ const OpFamily fill_family{
 const OpFamily bias_bwd_family{
     {"bias_bwd"},
     {"pixels=1 C=1", "pixels=7 C=3", "pixels=1031 C=2", "pixels=64 C=64 add=1", "pixels=5 C=300",
-     "pixels=4099 C=7 add=1", "pixels=33 C=5 x_pitch=9", "pixels=40 C=8 x_pitch=24 add=1"},
+     "pixels=4099 C=7 add=1", "pixels=33 C=5 x_pitch=9", "pixels=40 C=8 x_pitch=24 add=1",
+     "pixels=9 C=8 x_pitch=15"},
     bias_bwd_case};
 
 const OpFamily relu_bwd_family{
