@@ -194,18 +194,15 @@ __global__ void swizzled_tiles_kernel(LinearShape s, const T* __restrict__ x,
     __syncthreads();
   }
   for (int i = 0; i < kMine; ++i) {
-    const std::int64_t n = first_n + place_of(down, i);
-    for (int group = 0; group < kMine && n < s.N; group += 4) {
-      const std::int64_t k = first_k + place_of(across, group);
+    for (int group = 0; group < kMine; group += 4) {
+      const std::int64_t n = first_n + place_of(down, i), k = first_k + place_of(across, group);
       cuda::Run<4> run;
       for (int j = 0; j < 4; ++j) {
         run[j] = sum[i][group + j] + (k + j < s.K ? bias_of(bias, k + j) : 0.0F);
+        const bool alone = !wide && n < s.N && k + j < s.K;
+        if (alone) y[n * s.y_pitch + k + j] = static_cast<T>(run[j]);
       }
-      T* mine = y + n * s.y_pitch + k;
-      if (wide && k < s.K) cuda::store<4>(mine, run);
-      for (int j = 0; j < 4 && !wide; ++j) {
-        if (k + j < s.K) mine[j] = static_cast<T>(run[j]);
-      }
+      if (wide && n < s.N && k < s.K) cuda::store<4>(y + n * s.y_pitch + k, run);
     }
   }
 }
