@@ -2,10 +2,27 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <set>
 
 namespace lamella {
+namespace {
+
+const char* wanted_entries() {
+  return std::getenv("LAMELLA_TRAFFIC_ENTRIES");
+}
+
+bool is_wanted(const std::string& entry) {
+  return !only_some_entries() ||
+         ("," + std::string(wanted_entries()) + ",").find("," + entry + ",") != std::string::npos;
+}
+
+}  // namespace
+
+bool only_some_entries() {
+  return wanted_entries() != nullptr;
+}
 
 std::vector<KernelCall> network_calls(const std::string& network, const std::string& dtype) {
   std::ifstream file(std::string(LAMELLA_SHAPES_FOLDER) + "/" + network + ".txt");
@@ -15,7 +32,8 @@ std::vector<KernelCall> network_calls(const std::string& network, const std::str
     for (const KernelLine& one : with_backward(line)) {
       const std::string text =
           one.text().substr(0, one.text().rfind(" dtype=")) + " dtype=" + dtype;
-      if (seen.insert(text).second) calls.push_back(make_call(KernelLine(text)));
+      if (is_wanted(one.kernel()) && seen.insert(text).second)
+        calls.push_back(make_call(KernelLine(text)));
     }
   }
   return calls;

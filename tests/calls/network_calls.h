@@ -10,7 +10,11 @@
 namespace lamella {
 
 // Each distinct call once, with `dtype` in place of the type the file names.
+// LAMELLA_TRAFFIC_ENTRIES=relu_fwd,copy in the environment leaves in these entries alone, as one
+// who changes a kernel may want (tools/mutate_kernels.py).
 std::vector<KernelCall> network_calls(const std::string& network, const std::string& dtype);
+
+bool only_some_entries();
 
 // Convolution and linear, which are matrix products.
 bool is_product(const KernelCall& call);
