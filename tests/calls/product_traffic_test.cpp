@@ -70,7 +70,9 @@ TEST_P(ProductTraffic, IsThatOfLargeTiles) {
     EXPECT_EQ(counted.worst_conflict_ways(), 1.0) << call.line;
     expect_tight_requests(counted);
   }
-  if (!only_some_entries()) EXPECT_GE(count, GetParam().least_calls);
+  if (!only_some_entries()) {
+    EXPECT_GE(count, GetParam().least_calls);
+  }
 }
 
 std::vector<Layers> all_layers() {

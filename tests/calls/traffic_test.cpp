@@ -103,7 +103,9 @@ TEST_P(Traffic, IsNearTheLeast) {
     }
     EXPECT_LE(static_cast<double>(counted.bytes_requested()), kMost * least) << call.line;
   }
-  if (!only_some_entries()) EXPECT_GE(held, GetParam().least_calls);
+  if (!only_some_entries()) {
+    EXPECT_GE(held, GetParam().least_calls);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, Traffic,
