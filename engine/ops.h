@@ -53,6 +53,15 @@ Tensor norm_conv2d(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
 
 Tensor relu(Context& ctx, const Tensor& x, Tensor out = {});
 Tensor add(Context& ctx, const Tensor& a, const Tensor& b, Tensor out = {});
+// a * b, element by element; both of the same shape.
+Tensor mul(Context& ctx, const Tensor& a, const Tensor& b, Tensor out = {});
+// alpha * x.
+Tensor scale(Context& ctx, const Tensor& x, float alpha, Tensor out = {});
+// x [.., C] + bias [C]. conv2d and linear add theirs themselves.
+Tensor add_bias(Context& ctx, const Tensor& x, const Tensor& bias, Tensor out = {});
+// x in another of f32, bf16 and f16, rounded to nearest, ties to even; its gradient has x's type.
+// Returns x where it has that type already.
+Tensor cast(Context& ctx, const Tensor& x, DType dtype, Tensor out = {});
 
 struct Pool2dOptions {
   std::int64_t size_h = 2, size_w = 2;

@@ -27,6 +27,11 @@ std::string describe(const AddShape& s) {
          tail("b_pitch", s.b_pitch, s.y_pitch, s.dtype);
 }
 
+std::string describe(const CastShape& s) {
+  return text("pixels=", s.pixels, " C=", s.C) + tail("x_pitch", s.x_pitch, s.y_pitch, s.x_dtype) +
+         text(" to=", name_of(s.y_dtype));
+}
+
 std::string describe(const Conv2dShape& s) {
   return text("N=", s.N, " H=", s.H, " W=", s.W, " C=", s.C, " K=", s.K, " R=", s.R, " S=", s.S,
               " P=", s.P, " Q=", s.Q, " stride=", s.stride_h, "x", s.stride_w, " pad=", s.pad_h,

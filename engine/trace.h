@@ -14,6 +14,7 @@ using TraceSink = std::function<void(const std::string& line)>;
 
 std::string describe(const SliceShape&);
 std::string describe(const AddShape&);
+std::string describe(const CastShape&);
 std::string describe(const Conv2dShape&);
 std::string describe(const NormConv2dShape&);
 std::string describe(const LinearShape&);

@@ -52,6 +52,15 @@ struct KernelTable {
                    void* dx, Write);
   // y = a + b.
   void (*add_fwd)(Ctx, const AddShape&, const void* a, const void* b, void* y);
+  // y (=|+=) a * b.  Backward is the same map: da (=|+=) dy * b, and db (=|+=) dy * a.
+  void (*mul)(Ctx, const AddShape&, const void* a, const void* b, void* y, Write);
+  // y (=|+=) alpha * x.  Backward is the same map, from dy to dx.
+  void (*scale)(Ctx, const SliceShape&, float alpha, const void* x, void* y, Write);
+  // y (=|+=) x in another floating type (or the same), rounded to nearest, ties to even; a sum is
+  // made in f32 and rounded once. Backward is the same map, from dy to dx.
+  void (*cast)(Ctx, const CastShape&, const void* x, void* y, Write);
+  // y = x + bias[c].  Backward: dx is dy, and db is bias_bwd of it.
+  void (*bias_fwd)(Ctx, const SliceShape&, const void* x, const float* bias, void* y);
   // y = keep ? x * scale : 0.  Backward is the same map from dy to dx: x is dy at x_pitch, y is dx
   // at y_pitch.
   void (*dropout_fwd)(Ctx, const SliceShape&, const DropoutKey&, const void* x, void* y);

@@ -22,11 +22,18 @@ struct SliceShape {
   DType dtype = DType::F32;
 };
 
-// y = a + b; all three may be slices.
+// y = a + b or a * b; all three may be slices.
 struct AddShape {
   std::int64_t pixels = 0, C = 0;
   std::int64_t a_pitch = 0, b_pitch = 0, y_pitch = 0;
   DType dtype = DType::F32;
+};
+
+// A matrix of `pixels` rows and C channels of one type, written in another.
+struct CastShape {
+  std::int64_t pixels = 0, C = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType x_dtype = DType::F32, y_dtype = DType::F32;
 };
 
 // Cross-correlation of x [N,H,W,C] with w [K,R,S,C] into y [N,P,Q,K];

@@ -64,13 +64,13 @@ double KernelLine::number(const std::string& key, double otherwise) const {
   return has(key) ? value(key) : otherwise;
 }
 
-DType KernelLine::dtype() const {
-  const auto found = values_.find("dtype");
+DType KernelLine::dtype(const std::string& key) const {
+  const auto found = values_.find(key);
   if (found == values_.end()) return DType::F32;
   for (const DType dtype : {DType::F32, DType::BF16, DType::F16}) {
     if (found->second == name_of(dtype)) return dtype;
   }
-  fail("dtype=", found->second, " in \"", text_, "\"; use f32, bf16 or f16");
+  fail(key, "=", found->second, " in \"", text_, "\"; use f32, bf16 or f16");
 }
 
 std::vector<std::pair<std::string, KernelLine>> read_shapes(std::istream& file) {

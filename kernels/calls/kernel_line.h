@@ -26,8 +26,8 @@ class KernelLine {
   std::int64_t get(const std::string& key) const;
   std::int64_t get(const std::string& key, std::int64_t otherwise) const;
   double number(const std::string& key, double otherwise) const;
-  // The value of dtype=; f32 where the line has none.
-  DType dtype() const;
+  // The floating type that dtype=, or another key, names; f32 where the line has none.
+  DType dtype(const std::string& key = "dtype") const;
 
  private:
   double value(const std::string& key) const;

@@ -1,4 +1,4 @@
-// fill, copy, ReLU, add, dropout.
+// fill, copy, ReLU, add, mul, scale, cast, bias, dropout.
 #include "kernels/calls/families.h"
 
 namespace lamella::calls {
@@ -63,19 +63,81 @@ KernelCall relu_bwd(const KernelLine& line) {
   return call;
 }
 
+AddShape add_shape(const KernelLine& line) {
+  const std::int64_t C = line.get("C");
+  return {line.get("pixels"),     C,           line.get("a_pitch", C), line.get("b_pitch", C),
+          line.get("y_pitch", C), line.dtype()};
+}
+
+std::vector<CallOperand> operands_of(const AddShape& s, Use y) {
+  return {matrix("a", s.dtype, s.pixels, s.C, s.a_pitch, Use::In),
+          matrix("b", s.dtype, s.pixels, s.C, s.b_pitch, Use::In),
+          matrix("y", s.dtype, s.pixels, s.C, s.y_pitch, y)};
+}
+
 KernelCall add_fwd(const KernelLine& line) {
-  const std::int64_t pixels = line.get("pixels"), C = line.get("C");
-  const AddShape s{
-      pixels,      C, line.get("a_pitch", C), line.get("b_pitch", C), line.get("y_pitch", C),
-      line.dtype()};
+  const AddShape s = add_shape(line);
   KernelCall call;
-  call.operands = {matrix("a", s.dtype, pixels, C, s.a_pitch, Use::In),
-                   matrix("b", s.dtype, pixels, C, s.b_pitch, Use::In),
-                   matrix("y", s.dtype, pixels, C, s.y_pitch, Use::Out)};
-  call.flops = static_cast<double>(pixels * C);
+  call.operands = operands_of(s, Use::Out);
+  call.flops = static_cast<double>(s.pixels * s.C);
   call.run = [s](const KernelTable& table, const KernelContext& ctx,
                  const std::vector<void*>& data) {
     table.add_fwd(ctx, s, data[0], data[1], data[2]);
+  };
+  return call;
+}
+
+KernelCall mul(const KernelLine& line) {
+  const AddShape s = add_shape(line);
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = operands_of(s, use_of(line));
+  call.flops = static_cast<double>(s.pixels * s.C);
+  call.run = [s, write](const KernelTable& table, const KernelContext& ctx,
+                        const std::vector<void*>& data) {
+    table.mul(ctx, s, data[0], data[1], data[2], write);
+  };
+  return call;
+}
+
+KernelCall scale(const KernelLine& line) {
+  const SliceShape s = slice_shape(line);
+  const auto alpha = static_cast<float>(line.number("alpha", 0.5));
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {x_of(s, "x"), y_of(s, "y", use_of(line))};
+  call.flops = static_cast<double>(s.pixels * s.C);
+  call.run = [s, alpha, write](const KernelTable& table, const KernelContext& ctx,
+                               const std::vector<void*>& data) {
+    table.scale(ctx, s, alpha, data[0], data[1], write);
+  };
+  return call;
+}
+
+KernelCall cast(const KernelLine& line) {
+  const std::int64_t C = line.get("C");
+  const CastShape s{line.get("pixels"),     C,
+                    line.get("x_pitch", C), line.get("y_pitch", C),
+                    line.dtype(),           line.dtype("to")};
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {matrix("x", s.x_dtype, s.pixels, C, s.x_pitch, Use::In),
+                   matrix("y", s.y_dtype, s.pixels, C, s.y_pitch, use_of(line))};
+  call.run = [s, write](const KernelTable& table, const KernelContext& ctx,
+                        const std::vector<void*>& data) {
+    table.cast(ctx, s, data[0], data[1], write);
+  };
+  return call;
+}
+
+KernelCall bias_fwd(const KernelLine& line) {
+  const SliceShape s = slice_shape(line);
+  KernelCall call;
+  call.operands = {x_of(s, "x"), y_of(s, "y", Use::Out), vector("bias", s.C, Use::In)};
+  call.flops = static_cast<double>(s.pixels * s.C);
+  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+                 const std::vector<void*>& data) {
+    table.bias_fwd(ctx, s, data[0], as<float>(data[2]), data[1]);
   };
   return call;
 }
@@ -122,6 +184,10 @@ const std::vector<Entry>& pointwise_entries() {
                                              {"relu_fwd", relu_fwd},
                                              {"relu_bwd", relu_bwd},
                                              {"add_fwd", add_fwd},
+                                             {"mul", mul},
+                                             {"scale", scale},
+                                             {"cast", cast},
+                                             {"bias_fwd", bias_fwd},
                                              {"dropout_fwd", dropout_fwd},
                                              {"dropout_bwd", dropout_bwd}};
   return entries;

@@ -22,6 +22,12 @@ void refuse_dtype(const char* kernel, int dtype) {
                            "; convert the tensor to f32 or use --device cuda");
 }
 
+void refuse_cast(int from, int to) {
+  const auto name = [](int dtype) { return std::string(name_of(static_cast<DType>(dtype))); };
+  throw std::runtime_error("cast: there is no cast from " + name(from) + " to " + name(to) +
+                           "; both must be f32, bf16 or f16");
+}
+
 void refuse_window(const char* kernel, long long rows, long long columns) {
   throw std::runtime_error(std::string(kernel) + ": a window of " + std::to_string(rows) + " x " +
                            std::to_string(columns) +

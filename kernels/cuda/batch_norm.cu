@@ -4,6 +4,7 @@
 // backward recomputes it from x.
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/parameters.h"
 
 namespace lamella::cuda {
 namespace {
@@ -28,33 +29,6 @@ struct Channel {
     return s.relu_out && scaled(zhat) <= 0 ? 0.0F : dy;
   }
 };
-
-// Parameters of a block's channels in shared memory: memory is asked for them once by the block,
-// not once by every thread.
-template <int kArrays, int V>
-struct Parameters {
-  alignas(16) float of[kArrays][kTileChannels<V>];
-};
-
-// Fills `tile` from as many arrays of `channels` values. All threads of the block call it.
-template <int V, int kArrays, class... Arrays>
-__device__ __forceinline__ void stage(Parameters<kArrays, V>& tile, std::int64_t channels,
-                                      const Arrays* __restrict__... arrays) {
-  static_assert(sizeof...(arrays) == kArrays);
-  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
-  const std::int64_t c = std::int64_t{blockIdx.x} * blockDim.x * V + thread;
-  if (thread < blockDim.x * V && c < channels) {
-    int row = 0;
-    ((tile.of[row++][thread] = static_cast<float>(arrays[c])), ...);
-  }
-  __syncthreads();
-}
-
-// This thread's values of array `row`.
-template <int V, int kArrays>
-__device__ __forceinline__ Run<V> staged(const Parameters<kArrays, V>& tile, int row) {
-  return load<V>(&tile.of[row][threadIdx.x * V]);
-}
 
 // This thread's channels, from the arrays mean, var, gamma, beta.
 template <int V, int kArrays>
@@ -233,13 +207,6 @@ __global__ void batch_norm_update_kernel(std::int64_t count, float momentum, flo
   }
 }
 
-// A block of the element-wise kernels has so many pixels that the parameters of its channels, up to
-// 24 bytes each, add at most a twenty-fifth to what it moves.
-template <class T, int V>
-Plan plan_elements(const BatchNormShape& s) {
-  return plan_tiles<V>(s.pixels, s.C, 200 / static_cast<std::int64_t>(sizeof(T)));
-}
-
 void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
                       float* var) {
   if (s.pixels == 0 || s.C == 0) return;
@@ -260,7 +227,7 @@ void batch_norm_apply(const KernelContext& ctx, const BatchNormShape& s, const v
   if (s.pixels == 0 || s.C == 0) return;
   const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}};
   dispatch("batch_norm_apply", access, [&]<class T, int V>() {
-    const Plan plan = plan_elements<T, V>(s);
+    const Plan plan = plan_with_parameters<T, V>(s.pixels, s.C, 16, 2);
     launch("batch_norm_apply", batch_norm_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx, s,
            static_cast<const T*>(x), mean, var, gamma, beta, static_cast<T*>(y));
   });
@@ -289,7 +256,7 @@ void batch_norm_bwd_apply(const KernelContext& ctx, const BatchNormShape& s, con
   if (s.pixels == 0 || s.C == 0) return;
   const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch, dx_pitch}, {x, dy, dx}};
   dispatch("batch_norm_bwd_apply", access, [&]<class T, int V>() {
-    const Plan plan = plan_elements<T, V>(s);
+    const Plan plan = plan_with_parameters<T, V>(s.pixels, s.C, 24, 3);
     launch("batch_norm_bwd_apply", batch_norm_bwd_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx,
            s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta, sums,
            dx_pitch, static_cast<T*>(dx), write);

@@ -60,7 +60,7 @@ __device__ __forceinline__ void store(T* __restrict__ p, const Run<V>& run) {
 // The same where 16-bit elements are moved beside f32: four by one access of 8 bytes, so that a
 // warp's access is whole sectors in both types. p must be aligned to what is moved.
 template <int V, class T>
-__device__ __forceinline__ Run<V> load_beside_f32(const T* __restrict__ p) {
+__device__ __forceinline__ Run<V> load_narrow(const T* __restrict__ p) {
   if constexpr (V * sizeof(T) == sizeof(Vec8<T>)) {
     const Vec8<T> raw = load8(p);
     Run<V> run;
@@ -72,7 +72,7 @@ __device__ __forceinline__ Run<V> load_beside_f32(const T* __restrict__ p) {
 }
 
 template <int V, class T>
-__device__ __forceinline__ void store_beside_f32(T* __restrict__ p, const Run<V>& run) {
+__device__ __forceinline__ void store_narrow(T* __restrict__ p, const Run<V>& run) {
   if constexpr (V * sizeof(T) == sizeof(Vec8<T>)) {
     Vec8<T> raw;
     for (int i = 0; i < V; ++i) raw[i] = static_cast<T>(run[i]);
@@ -173,6 +173,15 @@ struct Access {
     return true;
   }
 };
+
+// The same for one operand of a kernel whose operands differ in type: whether V elements of it can
+// move together.
+template <class T, int V>
+bool allows_runs(std::initializer_list<std::int64_t> extents, const void* pointer) {
+  const bool fit = std::all_of(extents.begin(), extents.end(),
+                               [](std::int64_t extent) { return extent % V == 0; });
+  return fit && reinterpret_cast<std::uintptr_t>(pointer) % (V * sizeof(T)) == 0;
+}
 
 // Calls launch.operator()<T>() with the storage type of the dtype.
 template <class Launch>

@@ -39,15 +39,15 @@ static_assert(UpdateBatch::kCapacity >= 604, "DenseNet-201 takes one launch");
 // The weights as the step sees them, and as it leaves them: in the master where there is one.
 template <class T, int V>
 __device__ __forceinline__ Run<V> load_weights(const UpdateEntry& t, std::int64_t i) {
-  if (t.master != nullptr) return load_beside_f32<V>(t.master + i);
-  return load_beside_f32<V>(static_cast<const T*>(t.w) + i);
+  if (t.master != nullptr) return load_narrow<V>(t.master + i);
+  return load_narrow<V>(static_cast<const T*>(t.w) + i);
 }
 
 template <class T, int V>
 __device__ __forceinline__ void store_weights(const UpdateEntry& t, std::int64_t i,
                                               const Run<V>& weight) {
-  if (t.master != nullptr) store_beside_f32<V>(t.master + i, weight);
-  store_beside_f32<V>(static_cast<T*>(t.w) + i, weight);
+  if (t.master != nullptr) store_narrow<V>(t.master + i, weight);
+  store_narrow<V>(static_cast<T*>(t.w) + i, weight);
 }
 
 // What a step takes from the control of gradient_control, or, without one, from its params.
@@ -75,14 +75,14 @@ __global__ void sgd_step_kernel(GRID_CONSTANT(UpdateBatch) batch, SgdParams p,
   const Chunk chunk = chunk_of_block(batch);
   const UpdateEntry t = batch.entries[chunk.tensor];
   for_runs<kRun>(chunk, all_aligned(t.g, t.w, t.master, t.m), [&]<int V>(std::int64_t i) {
-    const Run<V> grad = load_beside_f32<V>(static_cast<const T*>(t.g) + i);
-    Run<V> momentum = load_beside_f32<V>(t.m + i), weight = load_weights<T, V>(t, i);
+    const Run<V> grad = load_narrow<V>(static_cast<const T*>(t.g) + i);
+    Run<V> momentum = load_narrow<V>(t.m + i), weight = load_weights<T, V>(t, i);
     for (int j = 0; j < V; ++j) {
       const float d = gradients.scale * grad[j] + t.weight_decay * weight[j];
       momentum[j] = p.momentum * momentum[j] + d;
       weight[j] -= p.lr * (p.nesterov ? d + p.momentum * momentum[j] : momentum[j]);
     }
-    store_beside_f32<V>(t.m + i, momentum);
+    store_narrow<V>(t.m + i, momentum);
     store_weights<T, V>(t, i, weight);
   });
 }
@@ -104,8 +104,8 @@ __global__ void adam_step_kernel(GRID_CONSTANT(UpdateBatch) batch, AdamParams p,
   const float decay = p.decoupled ? 0.0F : t.weight_decay;
   const float kept = p.decoupled ? 1.0F - p.lr * t.weight_decay : 1.0F;
   for_runs<kRun>(chunk, all_aligned(t.g, t.w, t.master, t.m, t.v), [&]<int V>(std::int64_t i) {
-    const Run<V> grad = load_beside_f32<V>(static_cast<const T*>(t.g) + i);
-    Run<V> first = load_beside_f32<V>(t.m + i), second = load_beside_f32<V>(t.v + i);
+    const Run<V> grad = load_narrow<V>(static_cast<const T*>(t.g) + i);
+    Run<V> first = load_narrow<V>(t.m + i), second = load_narrow<V>(t.v + i);
     Run<V> weight = load_weights<T, V>(t, i);
     for (int j = 0; j < V; ++j) {
       const float d = gradients.scale * grad[j] + decay * weight[j];
@@ -114,8 +114,8 @@ __global__ void adam_step_kernel(GRID_CONSTANT(UpdateBatch) batch, AdamParams p,
       const float step = first[j] / p.correction1;
       weight[j] = kept * weight[j] - p.lr * step / (sqrtf(second[j] / p.correction2) + p.eps);
     }
-    store_beside_f32<V>(t.m + i, first);
-    store_beside_f32<V>(t.v + i, second);
+    store_narrow<V>(t.m + i, first);
+    store_narrow<V>(t.v + i, second);
     store_weights<T, V>(t, i, weight);
   });
 }
@@ -127,10 +127,10 @@ __global__ void average_weights_kernel(GRID_CONSTANT(AverageBatch) batch, float 
   const Chunk chunk = chunk_of_block(batch);
   const AverageEntry t = batch.entries[chunk.tensor];
   for_runs<kRun>(chunk, all_aligned(t.w, t.average), [&]<int V>(std::int64_t i) {
-    const Run<V> weight = load_beside_f32<V>(static_cast<const T*>(t.w) + i);
-    Run<V> average = load_beside_f32<V>(t.average + i);
+    const Run<V> weight = load_narrow<V>(static_cast<const T*>(t.w) + i);
+    Run<V> average = load_narrow<V>(t.average + i);
     for (int j = 0; j < V; ++j) average[j] = decay * average[j] + (1.0F - decay) * weight[j];
-    store_beside_f32<V>(t.average + i, average);
+    store_narrow<V>(t.average + i, average);
   });
 }
 

@@ -1,5 +1,6 @@
-// Element-wise kernels: fill, copy, ReLU, add. Each reads and writes every element once, so they
-// run at the speed of memory, and the map from threads to elements is all there is to them.
+// Element-wise kernels: fill, copy, ReLU, add, mul, scale. Each reads and writes every element
+// once, so they run at the speed of memory, and the map from threads to elements is all there is to
+// them.
 //
 // Common to all: threads x take runs of V channels, threads y take pixels (channel_loop,
 // pixel_loop); V fills 16 bytes where channels, pitches and pointers allow, else V = 1. Operands
@@ -78,6 +79,37 @@ __global__ void add_fwd_kernel(AddShape s, const T* __restrict__ a, const T* __r
   }
 }
 
+// y (=|+=) a * b.
+// Least bytes: pixels * C * sizeof(T) * 3 (4 when adding).  FLOPs: pixels * C (2 when adding).
+template <class T, int V>
+__global__ void mul_kernel(AddShape s, const T* __restrict__ a, const T* __restrict__ b,
+                           T* __restrict__ y, Write write) {
+  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
+  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      Run<V> run = load<V>(a + pixel * s.a_pitch + c);
+      const Run<V> other = load<V>(b + pixel * s.b_pitch + c);
+      for (int i = 0; i < V; ++i) run[i] *= other[i];
+      store<V>(y + pixel * s.y_pitch + c, run, write);
+    }
+  }
+}
+
+// y (=|+=) alpha * x.
+// Least bytes: pixels * C * sizeof(T) * 2 (3 when adding).  FLOPs: pixels * C (2 when adding).
+template <class T, int V>
+__global__ void scale_kernel(SliceShape s, float alpha, const T* __restrict__ x, T* __restrict__ y,
+                             Write write) {
+  const Loop channels = channel_loop<V>(), pixels = pixel_loop();
+  for (std::int64_t c = channels.begin; c < s.C; c += channels.step) {
+    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
+      Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+      for (int i = 0; i < V; ++i) run[i] *= alpha;
+      store<V>(y + pixel * s.y_pitch + c, run, write);
+    }
+  }
+}
+
 void fill(const KernelContext& ctx, const FlatShape& s, float value, void* y) {
   if (s.dtype == DType::I32) {
     const Plan plan = plan_flat<1>(s.count);
@@ -128,6 +160,25 @@ void add_fwd(const KernelContext& ctx, const AddShape& s, const void* a, const v
   });
 }
 
+void mul(const KernelContext& ctx, const AddShape& s, const void* a, const void* b, void* y,
+         Write write) {
+  const Access access{s.dtype, {s.C, s.a_pitch, s.b_pitch, s.y_pitch}, {a, b, y}};
+  dispatch("mul", access, [&]<class T, int V>() {
+    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    launch("mul", mul_kernel<T, V>, plan.grid, plan.block, 0, ctx, s, static_cast<const T*>(a),
+           static_cast<const T*>(b), static_cast<T*>(y), write);
+  });
+}
+
+void scale(const KernelContext& ctx, const SliceShape& s, float alpha, const void* x, void* y,
+           Write write) {
+  dispatch("scale", {s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}}, [&]<class T, int V>() {
+    const Plan plan = plan_matrix<V>(s.pixels, s.C);
+    launch("scale", scale_kernel<T, V>, plan.grid, plan.block, 0, ctx, s, alpha,
+           static_cast<const T*>(x), static_cast<T*>(y), write);
+  });
+}
+
 }  // namespace
 
 void add_pointwise(KernelTable& table) {
@@ -136,6 +187,8 @@ void add_pointwise(KernelTable& table) {
   table.relu_fwd = relu_fwd;
   table.relu_bwd = relu_bwd;
   table.add_fwd = add_fwd;
+  table.mul = mul;
+  table.scale = scale;
 }
 
 }  // namespace lamella::cuda

@@ -173,10 +173,10 @@ __global__ void cross_entropy_bwd_kernel(SoftmaxShape s, const float* __restrict
       for (int i = 0; i < V; ++i) run[i] *= factor;
       T* to = dx + n * s.x_pitch + c;
       if (write == Write::Add) {
-        const Run<V> before = load_beside_f32<V>(to);
+        const Run<V> before = load_narrow<V>(to);
         for (int i = 0; i < V; ++i) run[i] += before[i];
       }
-      store_beside_f32<V>(to, run);
+      store_narrow<V>(to, run);
     }
   }
 }

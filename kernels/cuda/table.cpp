@@ -9,6 +9,7 @@ namespace {
 KernelTable make_table() {
   KernelTable table;
   cuda::add_pointwise(table);
+  cuda::add_cast(table);
   cuda::add_dropout(table);
   cuda::add_conv2d(table);
   cuda::add_norm_conv2d(table);

@@ -38,6 +38,27 @@ inline void add_fwd(const AddShape& s, const double* a, const double* b, double*
   });
 }
 
+inline void mul(const AddShape& s, const double* a, const double* b, double* y) {
+  for_each(s.pixels, s.C, [&](auto i, auto c) {
+    y[i * s.y_pitch + c] = a[i * s.a_pitch + c] * b[i * s.b_pitch + c];
+  });
+}
+
+inline void scale(const SliceShape& s, double alpha, const double* x, double* y) {
+  for_each(s.pixels, s.C,
+           [&](auto i, auto c) { y[i * s.y_pitch + c] = alpha * x[i * s.x_pitch + c]; });
+}
+
+// Doubles hold the values of every type: what is left of a cast is the move.
+inline void cast(const CastShape& s, const double* x, double* y) {
+  copy({s.pixels, s.C, s.x_pitch, s.y_pitch, DType::F32}, x, y);
+}
+
+inline void bias_fwd(const SliceShape& s, const double* x, const double* bias, double* y) {
+  for_each(s.pixels, s.C,
+           [&](auto i, auto c) { y[i * s.y_pitch + c] = x[i * s.x_pitch + c] + bias[c]; });
+}
+
 inline bool dropout_keeps(const DropoutKey& key, std::uint64_t element) {
   return philox(element / 4, key.step, key.layer, key.seed).word[element % 4] < key.keep_below;
 }

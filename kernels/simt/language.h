@@ -31,8 +31,9 @@ using Loaded16 __attribute__((vector_size(16), may_alias)) = unsigned;
 using Stored16 = Loaded16;
 using Stored8 __attribute__((may_alias)) = std::uint64_t;
 
-inline void require_aligned16(const void* p) {
-  if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) simt::misaligned_access(p);
+template <int kBytes>
+inline void require_aligned(const void* p) {
+  if (reinterpret_cast<std::uintptr_t>(p) % kBytes != 0) simt::misaligned_access(p, kBytes);
 }
 }  // namespace lamella
 

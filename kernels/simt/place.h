@@ -25,6 +25,6 @@ struct SourceLine {
 };
 
 // Ends the launch: the running thread asked for 16 bytes at an address that is no multiple of 16.
-[[noreturn]] void misaligned_access(const void* address);
+[[noreturn]] void misaligned_access(const void* address, int bytes);
 
 }  // namespace lamella::simt

@@ -233,11 +233,13 @@ void Scheduler::leave_deadlock() {
   leave_launch();
 }
 
-void misaligned_access(const void* address) {
+void misaligned_access(const void* address, int bytes) {
   Scheduler& scheduler = Scheduler::mine();
-  const auto rest = reinterpret_cast<std::uintptr_t>(address) % 16;
-  scheduler.set_error(scheduler.thread_text() + " makes a 16-byte access " + std::to_string(rest) +
-                      " bytes behind a multiple of 16; check the alignment first, or access "
+  const std::string width = std::to_string(bytes);
+  const auto rest = reinterpret_cast<std::uintptr_t>(address) % static_cast<unsigned>(bytes);
+  scheduler.set_error(scheduler.thread_text() + " makes a " + width + "-byte access " +
+                      std::to_string(rest) + " bytes behind a multiple of " + width +
+                      "; check the alignment first, or access "
                       "single elements");
   scheduler.leave_launch();
 }

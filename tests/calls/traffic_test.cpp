@@ -127,6 +127,23 @@ tool::CountedCall expect_near_the_least(Context& ctx, const std::string& line) {
   return counted;
 }
 
+// Kernels that no network of tests/shapes calls, dense and between slices.
+TEST(Streaming, IsNearTheLeast) {
+  const std::string reason = why_unavailable("simt-counted");
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  const std::unique_ptr<Context> ctx = tool::make_counting_context();
+  for (const std::string line :
+       {"mul pixels=3136 C=64", "mul pixels=12544 C=32 a_pitch=64 y_pitch=96 add=1",
+        "scale pixels=3136 C=128", "scale pixels=12544 C=32 x_pitch=64 y_pitch=96 add=1",
+        "cast pixels=6272 C=64 to=f32", "cast pixels=6272 C=64 to=bf16",
+        "cast pixels=12544 C=32 x_pitch=64 y_pitch=96 to=f16 add=1", "bias_fwd pixels=3136 C=128",
+        "bias_fwd pixels=12544 C=32 x_pitch=64 y_pitch=96", "bias_fwd pixels=289 C=1024"}) {
+    for (const char* dtype : {"f32", "bf16", "f16"}) {
+      expect_near_the_least(*ctx, line + " dtype=" + dtype);
+    }
+  }
+}
+
 // A training step of DenseNet-121: 364 trained tensors, most of them short, in one launch (and one
 // more for the norm, out of partial results).
 TEST(Optimisers, AskForTheLeast) {

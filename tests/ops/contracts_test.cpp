@@ -1,43 +1,14 @@
-// What single cases cannot say: conventions by name, values at the edges of an op's domain, and the
-// oracles' own gradients. On the device named by LAMELLA_TEST_DEVICE, default cpu.
+// What single cases cannot say: conventions by name, and values at the edges of an op's domain.
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <limits>
-#include <memory>
 
-#include "engine/ops.h"
 #include "engine/rng.h"
 #include "kernels/ref/pointwise.h"
+#include "tests/ops/contracts.h"
 
 namespace lamella {
 namespace {
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-class Contracts : public testing::Test {
- protected:
-  static std::string device() {
-    const char* named = std::getenv("LAMELLA_TEST_DEVICE");
-    return named != nullptr ? named : "cpu";
-  }
-  void SetUp() override {
-    const std::string reason = why_unavailable(device());
-    if (!reason.empty()) GTEST_SKIP() << reason;
-    Context::Options options;
-    options.device = device();
-    options.poison = true;
-    context = std::make_unique<Context>(options);
-  }
-  Tensor tensor(const std::vector<float>& values, const Shape& shape) {
-    return context->from_host(values, shape);
-  }
-  std::vector<float> host(const Tensor& t) { return context->to_host(t); }
-
-  std::unique_ptr<Context> context;
-};
 
 // Four values 1, 2, 3, 6: mean 3, biased variance 3.5, unbiased 14/3.
 TEST_F(Contracts, BatchNormNormalisesWithTheBiasedVariance) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,9 @@ struct OpCase {
   std::int64_t y_pitch = 0;  // 0: the op makes its output; otherwise it writes a slice
   std::int64_t classes = 0;
   double work = 0;  // multiply-adds or so of one forward: slow devices leave large cases out
-  double tolerance = 1e-5;   // relative L2, f32
-  DType dtype = DType::F32;  // of every operand that is no vector
+  double tolerance = 1e-5;       // relative L2, f32
+  DType dtype = DType::F32;      // of every operand that is no vector
+  std::optional<DType> y_dtype;  // where y has a type of its own
 
   // Runs the op on the operands; `out` is undefined unless y_pitch is set.
   std::function<Tensor(Context&, const std::vector<Tensor>& in, const Tensor& out)> apply;

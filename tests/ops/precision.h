@@ -19,6 +19,9 @@ double unit_in_last_place(double value, DType dtype);
 inline DType dtype_of(const OpCase& test_case, const Operand& operand) {
   return operand.has_dtype_of_case() ? test_case.dtype : DType::F32;
 }
+inline DType dtype_of_y(const OpCase& test_case) {
+  return test_case.y_dtype.value_or(test_case.dtype);
+}
 // Relative L2 that a result of this type may be off, given what the case allows in f32.
 double tolerance_of(const OpCase& test_case, DType dtype);
 

@@ -143,6 +143,20 @@ TEST_F(Refusals, Pointwise) {
   expect_refusal([&] { relu(ctx, x, zeros({1, 2, 2, 4})); }, {"relu", "out", "1x2x2x4", "1x2x2x3"});
   expect_refusal([&] { add(ctx, x, zeros({1, 2, 2, 4})); }, {"add", "1x2x2x3", "1x2x2x4"});
   expect_refusal([&] { add(ctx, x, ctx.zeros({1, 2, 2, 3}, DType::I32)); }, {"add", "i32", "f32"});
+  expect_refusal([&] { mul(ctx, x, zeros({1, 2, 2, 4})); }, {"mul", "1x2x2x3", "1x2x2x4"});
+  expect_refusal(
+      [&] {
+        mul(ctx, x, ctx.zeros({1, 2, 2, 3}, DType::BF16));
+      },
+      {"mul", "bf16", "f32"});
+  expect_refusal([&] { scale(ctx, Tensor(), 2.0F); }, {"scale", "x"});
+  expect_refusal([&] { add_bias(ctx, x, zeros({4})); }, {"add_bias", "bias", "4", "3"});
+  expect_refusal([&] { cast(ctx, x, DType::U8); }, {"cast", "f32", "u8"});
+  expect_refusal(
+      [&] {
+        cast(ctx, x, DType::BF16, zeros({1, 2, 2, 3}));
+      },
+      {"cast", "out", "f32", "bf16"});
   expect_refusal([&] { copy_into(ctx, x, Tensor()); }, {"copy_into", "out"});
   expect_refusal(
       [&] {

@@ -123,7 +123,7 @@ class Execution {
     for (const Placed& placed : placed_) in.push_back(placed.view);
     Tensor out;
     if (case_.y_pitch != 0) {
-      outs_.push_back(place_empty(case_.y, case_.y_pitch, case_.dtype, true));
+      outs_.push_back(place_empty(case_.y, case_.y_pitch, dtype_of_y(case_), true));
       out = outs_.back().view;
     }
     return case_.apply(ctx_, in, out);
@@ -277,7 +277,7 @@ std::string run_case(const OpCase& test_case, const Device& device) {
   const std::vector<Values> in = make_operands(test_case);
   const std::int64_t outputs = test_case.has_y ? test_case.y.count() : 0;
   Values dy = random_values(outputs, hash_of(test_case.line), kCotangentStream);
-  round_to(test_case.dtype, dy);
+  round_to(dtype_of_y(test_case), dy);
   std::string problems;
   set_order_seed(device, device.order_seed);
   const Outcome first = execute(test_case, device, in, dy, problems);

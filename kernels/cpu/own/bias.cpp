@@ -1,9 +1,23 @@
-// Bias gradient: the sum of dy over pixels. One read of dy.
+// The bias, and its gradient: the sum of dy over pixels. One read of x or dy.
 #include "kernels/cpu/own/column_sums.h"
 #include "kernels/cpu/own/families.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
 namespace {
+
+void bias_fwd(Ctx ctx, const SliceShape& shape, const void* x, const float* bias, void* y) {
+  require_f32("bias_fwd", shape.dtype);
+  const auto* in = static_cast<const float*>(x);
+  auto* out = static_cast<float*>(y);
+  const auto body = [&](std::int64_t row, std::int64_t, std::int64_t) {
+    const float* a = in + row * shape.x_pitch;
+    float* b = out + row * shape.y_pitch;
+    for_vectors(shape.C, [&](std::int64_t c, auto lanes) {
+      lanes.store(b + c, lanes.load(a + c) + lanes.load(bias + c));
+    });
+  };
+  for_row_pieces(ctx, shape.pixels, shape.C, false, body);
+}
 
 void bias_bwd(Ctx ctx, const SliceShape& shape, const void* dy, float* db, Write write) {
   require_f32("bias_bwd", shape.dtype);
@@ -30,6 +44,7 @@ void bias_bwd(Ctx ctx, const SliceShape& shape, const void* dy, float* db, Write
 }  // namespace
 
 void add_bias(KernelTable& table) {
+  table.bias_fwd = bias_fwd;
   table.bias_bwd = bias_bwd;
 }
 

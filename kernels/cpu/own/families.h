@@ -6,6 +6,7 @@
 namespace lamella::cpu::LAMELLA_ISA {
 
 void add_pointwise(KernelTable& table);
+void add_cast(KernelTable& table);
 void add_dropout(KernelTable& table);
 void add_conv2d(KernelTable& table);
 void add_bias(KernelTable& table);

@@ -1,6 +1,7 @@
-// fill, copy, ReLU, add. All are bound by memory: one read of each input, one write (and one read
-// where the output is added to) of the output.
+// fill, ReLU, add, mul, scale. All are bound by memory: one read of each input, one write
+// (and one read where the output is added to) of the output.
 #include "kernels/cpu/own/families.h"
+#include "kernels/cpu/own/half.h"
 #include "kernels/cpu/own/parallel.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
@@ -17,6 +18,10 @@ void fill(Ctx ctx, const FlatShape& shape, float value, void* y) {
   switch (shape.dtype) {
     case DType::F32:
       return fill_with(ctx, shape.count, value, static_cast<float*>(y));
+    case DType::BF16:
+      return fill_with(ctx, shape.count, narrowed<Bf16>(value), static_cast<Bf16*>(y));
+    case DType::F16:
+      return fill_with(ctx, shape.count, narrowed<F16>(value), static_cast<F16*>(y));
     case DType::I32:
       return fill_with(ctx, shape.count, static_cast<std::int32_t>(value),
                        static_cast<std::int32_t*>(y));
@@ -26,25 +31,6 @@ void fill(Ctx ctx, const FlatShape& shape, float value, void* y) {
     default:
       refuse_dtype("fill", static_cast<int>(shape.dtype));
   }
-}
-
-void copy(Ctx ctx, const SliceShape& shape, const void* x, void* y, Write write) {
-  // Bits are moved, so that i32 travels as f32 does; only adding needs numbers.
-  if (shape.dtype != DType::I32 || write == Write::Add) require_f32("copy", shape.dtype);
-  const auto* in = static_cast<const float*>(x);
-  auto* out = static_cast<float*>(y);
-  const bool dense = shape.x_pitch == shape.C && shape.y_pitch == shape.C;
-  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
-    const float* a = in + row * shape.x_pitch + from;
-    float* b = out + row * shape.y_pitch + from;
-    if (write == Write::Set)
-      for_vectors(n, [&](std::int64_t i, auto lanes) { lanes.store(b + i, lanes.load(a + i)); });
-    else
-      for_vectors(n, [&](std::int64_t i, auto lanes) {
-        lanes.store(b + i, lanes.load(b + i) + lanes.load(a + i));
-      });
-  };
-  for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
 }
 
 void relu_fwd(Ctx ctx, const SliceShape& shape, const void* x, void* y) {
@@ -98,14 +84,50 @@ void add_fwd(Ctx ctx, const AddShape& shape, const void* a, const void* b, void*
   for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
 }
 
+void mul(Ctx ctx, const AddShape& shape, const void* a, const void* b, void* y, Write write) {
+  require_f32("mul", shape.dtype);
+  const auto* left = static_cast<const float*>(a);
+  const auto* right = static_cast<const float*>(b);
+  auto* out = static_cast<float*>(y);
+  const bool dense =
+      shape.a_pitch == shape.C && shape.b_pitch == shape.C && shape.y_pitch == shape.C;
+  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
+    const float* p = left + row * shape.a_pitch + from;
+    const float* q = right + row * shape.b_pitch + from;
+    float* t = out + row * shape.y_pitch + from;
+    for_vectors(n, [&](std::int64_t i, auto lanes) {
+      const Vec product = lanes.load(p + i) * lanes.load(q + i);
+      lanes.store(t + i, write == Write::Add ? lanes.load(t + i) + product : product);
+    });
+  };
+  for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
+}
+
+void scale(Ctx ctx, const SliceShape& shape, float alpha, const void* x, void* y, Write write) {
+  require_f32("scale", shape.dtype);
+  const auto* in = static_cast<const float*>(x);
+  auto* out = static_cast<float*>(y);
+  const bool dense = shape.x_pitch == shape.C && shape.y_pitch == shape.C;
+  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
+    const float* a = in + row * shape.x_pitch + from;
+    float* b = out + row * shape.y_pitch + from;
+    for_vectors(n, [&](std::int64_t i, auto lanes) {
+      const Vec scaled = alpha * lanes.load(a + i);
+      lanes.store(b + i, write == Write::Add ? lanes.load(b + i) + scaled : scaled);
+    });
+  };
+  for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
+}
+
 }  // namespace
 
 void add_pointwise(KernelTable& table) {
   table.fill = fill;
-  table.copy = copy;
   table.relu_fwd = relu_fwd;
   table.relu_bwd = relu_bwd;
   table.add_fwd = add_fwd;
+  table.mul = mul;
+  table.scale = scale;
 }
 
 }  // namespace lamella::cpu::LAMELLA_ISA

@@ -6,6 +6,7 @@ namespace lamella::cpu::LAMELLA_ISA {
 KernelTable kernel_table() {
   KernelTable table{};
   add_pointwise(table);
+  add_cast(table);
   add_dropout(table);
   add_conv2d(table);
   add_bias(table);

@@ -16,7 +16,8 @@ using Loaded16 = uint4;
 using Stored16 = unsigned __int128;
 using Stored8 = unsigned long long;
 // The device itself refuses an address that is no multiple of the access's size.
-__device__ __forceinline__ void require_aligned16(const void*) {}
+template <int kBytes>
+__device__ __forceinline__ void require_aligned(const void*) {}
 }  // namespace lamella
 #else
 #define UNROLL

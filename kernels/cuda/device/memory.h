@@ -26,7 +26,7 @@ struct alignas(16) Vec16 {
 // One 16-byte access. p must be 16-byte aligned.
 template <class T>
 __device__ __forceinline__ Vec16<T> load16(const T* __restrict__ p) {
-  require_aligned16(p);
+  require_aligned<16>(p);
   const Loaded16 raw = *reinterpret_cast<const Loaded16*>(p);
   Vec16<T> values;
   std::memcpy(&values, &raw, sizeof(raw));
@@ -52,7 +52,7 @@ __device__ __forceinline__ unsigned __int128 bits_of(const Vec16<T>& values) {
 
 template <class T>
 __device__ __forceinline__ void store16(T* __restrict__ p, const Vec16<T>& values) {
-  require_aligned16(p);
+  require_aligned<16>(p);
   const unsigned __int128 bits = bits_of(values);
   Stored16 raw;
   std::memcpy(&raw, &bits, sizeof(raw));
@@ -72,6 +72,7 @@ struct alignas(8) Vec8 {
 
 template <class T>
 __device__ __forceinline__ Vec8<T> load8(const T* __restrict__ p) {
+  require_aligned<8>(p);
   const Stored8 raw = *reinterpret_cast<const Stored8*>(p);
   Vec8<T> values;
   std::memcpy(&values, &raw, sizeof(raw));
@@ -81,6 +82,7 @@ __device__ __forceinline__ Vec8<T> load8(const T* __restrict__ p) {
 template <class T>
 __device__ __forceinline__ void store8(T* __restrict__ p, const Vec8<T>& values) {
   static_assert(sizeof(T) == 2 || sizeof(T) == 4);
+  require_aligned<8>(p);
   Stored8 raw = 0;
   UNROLL for (int i = Vec8<T>::kCount; i > 0; --i) {  // by arithmetic, as in bits_of
     std::conditional_t<sizeof(T) == 2, std::uint16_t, std::uint32_t> element;

@@ -69,6 +69,67 @@ OpCase add_case(const KernelLine& line) {
   return made;
 }
 
+OpCase mul_case(const KernelLine& line) {
+  OpCase made = add_case(line);
+  made.apply = [](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
+    return mul(ctx, in[0], in[1], out);
+  };
+  const std::int64_t C = line.get("C");
+  made.ref = [s = AddShape{line.get("pixels"), C, C, C, C, DType::F32}](std::vector<Values>& in) {
+    Values y(in[0].size());
+    ref::mul(s, in[0].data(), in[1].data(), y.data());
+    return y;
+  };
+  return made;
+}
+
+// Extra key: alpha in percent.
+OpCase scale_case(const KernelLine& line) {
+  const auto alpha = static_cast<float>(line.number("alpha", -37)) / 100.0F;
+  OpCase made = map_case(line, Fill::Uniform);
+  made.apply = [alpha](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
+    return scale(ctx, in[0], alpha, out);
+  };
+  made.ref = [s = dense_shape(line), alpha](std::vector<Values>& in) {
+    Values y(in[0].size());
+    ref::scale(s, double{alpha}, in[0].data(), y.data());
+    return y;
+  };
+  return made;
+}
+
+OpCase bias_case(const KernelLine& line) {
+  OpCase made = map_case(line, Fill::Uniform);
+  made.operands.push_back({"bias", {line.get("C")}});
+  made.apply = [](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
+    return add_bias(ctx, in[0], in[1], out);
+  };
+  made.ref = [s = dense_shape(line)](std::vector<Values>& in) {
+    Values y(in[0].size());
+    ref::bias_fwd(s, in[0].data(), in[1].data(), y.data());
+    return y;
+  };
+  return made;
+}
+
+// Extra key: to, the type of y. It always writes into `out`: a cast to x's own type is x.
+OpCase cast_case(const KernelLine& line) {
+  const DType to = line.dtype("to");
+  OpCase made = map_case(line, Fill::Uniform);
+  if (made.y_pitch == 0) made.y_pitch = line.get("C");
+  made.y_dtype = to;
+  made.apply = [to](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
+    return cast(ctx, in[0], to, out);
+  };
+  const std::int64_t C = line.get("C");
+  made.ref = [s = CastShape{line.get("pixels"), C, C, C}](std::vector<Values>& in) {
+    Values y(in[0].size());
+    ref::cast(s, in[0].data(), y.data());
+    return y;
+  };
+  return made;
+}
+
 // Extra keys: p in percent, seed, step and layer of the mask.
 OpCase dropout_case(const KernelLine& line) {
   OpCase made = map_case(line, Fill::Uniform);
@@ -139,27 +200,73 @@ const OpFamily concat_family{{"concat"},
                               "pixels=20 C=8 x_pitch=16", "pixels=31 C=3 x_pitch=4"},
                              concat_case};
 
-const OpFamily add_family{{"add_fwd"},
-                          {
-                              "pixels=1 C=1",
-                              "pixels=7 C=3",
-                              "pixels=64 C=4",
-                              "pixels=259 C=16",
-                              "pixels=1031 C=5",
-                              "pixels=13 C=5 a_pitch=9",
-                              "pixels=13 C=5 b_pitch=7",
-                              "pixels=13 C=5 y_pitch=8",
-                              "pixels=19 C=8 a_pitch=16 b_pitch=24 y_pitch=32",
-                              "pixels=9 C=8 a_pitch=15",
-                              "pixels=9 C=8 b_pitch=15",
-                              "pixels=9 C=8 y_pitch=15",
-                              "pixels=9 C=8 a_pitch=12",
-                              "pixels=9 C=8 b_pitch=12",
-                              "pixels=9 C=8 y_pitch=12",
-                              "pixels=100 C=6 a_pitch=7 b_pitch=8 y_pitch=11",
-                              "pixels=1100001 C=1",
-                          },
-                          add_case};
+const std::vector<std::string> kThreeSlices = {
+    "pixels=1 C=1",
+    "pixels=7 C=3",
+    "pixels=64 C=4",
+    "pixels=259 C=16",
+    "pixels=1031 C=5",
+    "pixels=13 C=5 a_pitch=9",
+    "pixels=13 C=5 b_pitch=7",
+    "pixels=13 C=5 y_pitch=8",
+    "pixels=19 C=8 a_pitch=16 b_pitch=24 y_pitch=32",
+    "pixels=9 C=8 a_pitch=15",
+    "pixels=9 C=8 b_pitch=15",
+    "pixels=9 C=8 y_pitch=15",
+    "pixels=9 C=8 a_pitch=12",
+    "pixels=9 C=8 b_pitch=12",
+    "pixels=9 C=8 y_pitch=12",
+    "pixels=100 C=6 a_pitch=7 b_pitch=8 y_pitch=11",
+    "pixels=1100001 C=1",
+};
+
+const OpFamily add_family{{"add_fwd"}, kThreeSlices, add_case};
+const OpFamily mul_family{{"mul"}, kThreeSlices, mul_case};
+const OpFamily scale_family{{"scale"}, kSlices, scale_case};
+
+const std::vector<std::string> kBiasSlices = {
+    "pixels=1 C=1",
+    "pixels=7 C=3",
+    "pixels=64 C=64",
+    "pixels=5 C=300",
+    "pixels=1031 C=17",
+    "pixels=4099 C=8",
+    "pixels=13 C=5 x_pitch=9",
+    "pixels=13 C=5 y_pitch=8",
+    "pixels=90 C=8 x_pitch=24 y_pitch=16",
+    "pixels=9 C=8 x_pitch=15",
+    "pixels=9 C=8 y_pitch=15",
+    "pixels=9 C=8 x_pitch=12",
+    "pixels=9 C=8 y_pitch=12",
+    "pixels=270001 C=1",
+};
+const OpFamily bias_family{{"bias_fwd"}, kBiasSlices, bias_case};
+
+// To each type from each, since every line runs in three; slices and what rules out wide accesses.
+const std::vector<std::string> kCasts = {
+    "pixels=1 C=1 to=bf16",
+    "pixels=7 C=3 to=f16",
+    "pixels=7 C=3 to=f32",
+    "pixels=129 C=17 to=bf16",
+    "pixels=1031 C=8 to=bf16",
+    "pixels=1031 C=8 to=f16",
+    "pixels=1031 C=8 to=f32",
+    "pixels=3 C=1032 to=bf16",
+    "pixels=13 C=5 x_pitch=9 to=bf16",
+    "pixels=13 C=5 y_pitch=8 to=f16",
+    "pixels=11 C=8 x_pitch=24 y_pitch=16 to=f16",
+    "pixels=11 C=8 x_pitch=24 y_pitch=24 to=f32",
+    "pixels=67 C=12 x_pitch=20 to=bf16",
+    "pixels=67 C=12 y_pitch=20 to=f32",
+    "pixels=9 C=8 x_pitch=15 to=bf16",
+    "pixels=9 C=8 y_pitch=15 to=f16",
+    "pixels=9 C=8 x_pitch=12 to=f16",
+    "pixels=9 C=8 y_pitch=12 to=bf16",
+    "pixels=9 C=4 x_pitch=6 to=f16",
+    "pixels=9 C=4 y_pitch=6 to=f32",
+    "pixels=1100001 C=1 to=bf16",
+};
+const OpFamily cast_family{{"cast"}, kCasts, cast_case};
 
 const OpFamily dropout_family{{"dropout_fwd", "dropout_bwd"},
                               {
