@@ -12,7 +12,6 @@ tools/mutants/equivalent.txt with the reason. Exit: 0 every mutant is killed or 
 """
 
 import argparse
-import fnmatch
 import json
 import random
 import re
@@ -131,8 +130,12 @@ class Run:
         self.texts = {name: (ROOT / name).read_text() for name in files}
         self.trees = {name: Finder(name, text).find() for name, text in self.texts.items()}
         self.mutants = mutants_of(self.trees)
-        for number, mutant in enumerate(self.mutants, 1):
+        seen = Counter()
+        for number, mutant in enumerate(sorted(self.mutants, key=lambda one: one.line), 1):
             mutant.number = number
+            seen[mutant.key] += 1
+            times = seen[mutant.key]
+            mutant.repeat = f" #{times}" if times > 1 else ""
         self.equivalent = read_equivalent(ROOT / "tools/mutants/equivalent.txt")
         self.killers = {}
 
@@ -175,7 +178,7 @@ class Run:
         start = time.time()
         result, by, how = self.kill(mutant)
         listed = next((reason for pattern, reason in self.equivalent
-                       if fnmatch.fnmatchcase(mutant.key, pattern)), None)
+                       if re.fullmatch(pattern, mutant.key)), None)
         if listed is not None and result == "survived":
             result, how = "equivalent", listed
         return {"key": mutant.key, "line": mutant.line, "what": mutant.what, "result": result,
@@ -204,14 +207,15 @@ class Run:
 
 
 def read_equivalent(path):
-    """Pairs of a pattern of keys (with * as in a shell) and a reason. A line that begins with # is
-    the reason of the patterns that follow it, up to the next empty line."""
+    """Pairs of a pattern of keys (... stands for anything) and a reason. Lines that begin with #
+    are the reason of the patterns that follow, up to the next empty line."""
     pairs, reason = [], ""
     for line in path.read_text().splitlines():
         if line.startswith("#"):
             reason = (reason + " " + line[1:].strip()).strip()
         elif line.strip():
-            pairs.append((re.sub(r"\[", "[[]", line.strip()), reason))
+            pattern = re.escape(line.strip()).replace(r"\.\.\.", ".*")
+            pairs.append((pattern, reason))
         else:
             reason = ""
     return pairs

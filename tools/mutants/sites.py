@@ -64,10 +64,11 @@ class Mutant:
     site: "Site" = None
     number: int = 0
     text: str = ""  # what stands in the site's place
+    repeat: str = ""  # " #2" where the same change is made to the same line, a second time
 
     @property
     def key(self):
-        return f"{self.file} | {self.function} | {self.before} => {self.after}"
+        return f"{self.file} | {self.function} | {self.before} => {self.after}{self.repeat}"
 
 
 @dataclass
