@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/simt/observer.h"
+#include "kernels/simt/steps.h"
 
 namespace lamella::simt {
 namespace {
@@ -48,6 +49,7 @@ std::int64_t update(void* address, const AtomicCall& call) {
 }  // namespace
 
 __attribute__((noinline)) std::int64_t atomic_update(void* address, const AtomicCall& call) {
+  count_step(__builtin_return_address(0));
   observe_atomic(__builtin_return_address(0), address, call.bytes);
   if (call.bytes == 4) {
     return call.is_signed ? update<std::int32_t>(address, call)

@@ -58,6 +58,15 @@ void set_order_seed(std::uint64_t value) {
   seed() = value;
 }
 
+std::int64_t most_steps() {
+  static const std::int64_t most = [] {
+    const char* text = std::getenv("LAMELLA_SIMT_STEPS");
+    const std::int64_t given = text == nullptr ? 0 : std::strtoll(text, nullptr, 10);
+    return given > 0 ? given : std::int64_t{1} << 25U;
+  }();
+  return most;
+}
+
 }  // namespace lamella::simt
 
 extern "C" __attribute__((visibility("default"))) const lamella::Backend* lamella_backend() {

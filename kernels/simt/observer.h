@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "kernels/simt/launch.h"
 
@@ -14,6 +15,19 @@ struct SharedRange {
   const char* name;
   char* begin;
   std::size_t bytes;
+};
+
+// A place in the source, and how it came to be run: "a.h:3 from b.cu:9", innermost line first.
+struct CodePlace {
+  std::string file;
+  int line = 0;
+  std::string chain;
+};
+
+// What ends a launch. `other` is a second place, where there is one.
+struct Fault {
+  std::string kind, sentence, block, threads;
+  CodePlace place, other;
 };
 
 // --- a launch. Threads and blocks are linear indices.
@@ -27,6 +41,9 @@ void observe_block_barrier();                      // passed by all threads of t
 void observe_warp_barrier(unsigned warp, unsigned lanes);
 void observe_launch_end();
 void observe_atomic(void* call_site, const void* address, unsigned bytes);  // (fibre)
+void observe_fault(const Fault& fault);                                     // (fibre)
+// Of the instruction before `code`; empty where nobody watches. (fibre)
+CodePlace observed_place(const void* code);
 
 // --- device memory -----------------------------------------------------------------------------
 void observe_arena(char* begin, std::size_t bytes);

@@ -7,10 +7,13 @@
 #include <stdexcept>
 
 #include "kernels/simt/observer.h"
+#include "kernels/simt/settings.h"
+#include "kernels/simt/steps.h"
 
 namespace lamella::simt {
 
 constinit thread_local Place place{};
+constinit thread_local std::int64_t steps_left = INT64_MAX;
 
 Scheduler& Scheduler::mine() {
   thread_local Scheduler scheduler;
@@ -29,6 +32,7 @@ void Scheduler::run(const LaunchShape& shape, const KernelCall& call, std::uint6
   shape_ = &shape;
   call_ = &call;
   seed_ = seed;
+  most_steps_ = most_steps();
   random_ = Random(seed);
   prepare(shape);
   observe_launch(shape, call, seed);
@@ -64,7 +68,10 @@ void Scheduler::run_block(std::uint64_t block) {
                  static_cast<unsigned>(block / grid.x / grid.y)};
   observe_block(block);
   shared_.begin_block();
-  for (Thread& thread : threads_) thread.state = State::Unstarted;
+  for (Thread& thread : threads_) {
+    thread.state = State::Unstarted;
+    thread.steps_left = most_steps_;
+  }
   for (Warp& warp : warps_) warp.ended = warp.waiting = warp.resting = 0;
   started_ = ended_ = at_barrier_ = 0;
   shuffle_threads();
@@ -138,6 +145,7 @@ void Scheduler::run_thread(Thread& thread) {
 void Scheduler::enter(Thread& thread) {
   current_ = &thread;
   place.thread = thread.index;
+  steps_left = thread.steps_left;
   observe_thread(number_of(thread));
 }
 
@@ -153,6 +161,11 @@ Scheduler::Thread* Scheduler::next_thread() {
 
 void Scheduler::wait() {
   Thread* mine = current_;
+  mine->steps_left = steps_left - kStepsOfWait;
+  if (mine->steps_left < 0) {
+    set_endless(place_of(mine->line));
+    leave_launch();
+  }
   Thread* next = next_thread();
   if (next != mine) {
     Fibre* fibre = next->fibre;
@@ -219,28 +232,27 @@ void Scheduler::rest_lane(unsigned thread) {
   if (warp.resting == warp.present) observe_warp_rests(thread / kWarp);
 }
 
-void Scheduler::set_error(const std::string& sentence) {
-  set_error(std::make_exception_ptr(std::runtime_error(where() + ": " + sentence)));
-}
-
 void Scheduler::leave_launch() {
   Fibre::switch_to(*current_->fibre, host_);
   __builtin_unreachable();  // the fibre is restarted, never resumed
 }
 
 void Scheduler::leave_deadlock() {
-  set_error("a barrier is not reached by all threads that must meet there: " + waiting_groups());
+  set_deadlock();
   leave_launch();
 }
 
 void misaligned_access(const void* address, int bytes) {
   Scheduler& scheduler = Scheduler::mine();
-  const std::string width = std::to_string(bytes);
-  const auto rest = reinterpret_cast<std::uintptr_t>(address) % static_cast<unsigned>(bytes);
-  scheduler.set_error(scheduler.thread_text() + " makes a " + width + "-byte access " +
-                      std::to_string(rest) + " bytes behind a multiple of " + width +
-                      "; check the alignment first, or access "
-                      "single elements");
+  scheduler.set_misaligned(address, bytes, __builtin_return_address(0));
+  scheduler.leave_launch();
+}
+
+void run_out_of_steps(const void* code) {
+  Scheduler& scheduler = Scheduler::mine();
+  steps_left = INT64_MAX;
+  if (!scheduler.running()) return;
+  scheduler.set_endless(observed_place(code));
   scheduler.leave_launch();
 }
 

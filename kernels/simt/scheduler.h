@@ -15,6 +15,7 @@
 #include "kernels/simt/collectives.h"
 #include "kernels/simt/fibre.h"
 #include "kernels/simt/launch.h"
+#include "kernels/simt/observer.h"
 #include "kernels/simt/order.h"
 #include "kernels/simt/shared_arena.h"
 
@@ -22,6 +23,8 @@ namespace lamella::simt {
 
 constexpr unsigned kWarp = 32;
 constexpr unsigned kMostThreads = 1024;  // of a block
+
+CodePlace place_of(SourceLine line);
 
 class Scheduler {
  public:
@@ -34,10 +37,14 @@ class Scheduler {
   // ---------------------------------------------------------------
   void block_barrier(SourceLine line);
   std::uint64_t collective(const CollectiveCall& call, std::uint64_t value);
-  // An error ends the launch in two steps: set_error, then leave_launch, which does not return and
-  // runs no destructors of the fibre, so that its callers may hold nothing that has one.
+  // An error ends the launch in two steps: set_error or set_fault, then leave_launch, which does
+  // not return and runs no destructors of the fibre, so that its callers may hold nothing that has
+  // one.
   void set_error(std::exception_ptr error) { error_ = std::move(error); }
-  void set_error(const std::string& sentence);  // what went wrong, after where()
+  // fault.sentence says what went wrong, after where(); its block is filled in.
+  void set_fault(Fault fault);
+  void set_misaligned(const void* address, int bytes, const void* code);
+  void set_endless(const CodePlace& place);
   [[noreturn]] void leave_launch();
 
   bool running() const { return shape_ != nullptr; }
@@ -55,7 +62,8 @@ class Scheduler {
     Index3 index{};
     State state = State::Unstarted;
     Fibre* fibre = nullptr;
-    SourceLine line{};  // where it waits
+    SourceLine line{};            // where it waits
+    std::int64_t steps_left = 0;  // when it runs again
     CollectiveCall call{};
     std::uint64_t value = 0;
     AsyncCopies copies;
@@ -83,6 +91,7 @@ class Scheduler {
   void release_collective(unsigned warp, const CollectiveCall& call);
   void act_together(const CollectiveCall& call, const std::uint64_t* values, unsigned lanes);
   [[noreturn]] void leave_deadlock();
+  void set_deadlock();
   std::string waiting_groups() const;
   static std::string lanes_text(unsigned lanes);
   unsigned number_of(const Thread& thread) const {
@@ -92,6 +101,7 @@ class Scheduler {
   const LaunchShape* shape_ = nullptr;
   const KernelCall* call_ = nullptr;
   std::uint64_t seed_ = 0;
+  std::int64_t most_steps_ = 0;  // of a thread
   Random random_{0};
   unsigned count_ = 0;  // threads of a block
   std::vector<Thread> threads_;

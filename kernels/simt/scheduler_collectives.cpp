@@ -62,7 +62,7 @@ bool is_group_width(int width) {
 }
 
 std::string at(SourceLine line) {
-  return std::string(line.file) + ":" + std::to_string(line.line);
+  return place_of(line).chain;
 }
 
 }  // namespace
@@ -71,14 +71,24 @@ std::uint64_t Scheduler::collective(const CollectiveCall& call, std::uint64_t va
   Thread& thread = *current_;
   const unsigned number = number_of(thread), lane = number % kWarp;
   if ((call.mask >> lane & 1U) == 0) {
-    set_error(thread_text() + " at " + at(call.line) +
-              " calls a warp collective with a mask that does not hold its own lane " +
-              std::to_string(lane));
+    set_fault({"barrier",
+               thread_text() + " at " + at(call.line) +
+                   " calls a warp collective with a mask that does not hold its own lane " +
+                   std::to_string(lane),
+               "",
+               thread_text(),
+               place_of(call.line),
+               {}});
     leave_launch();
   }
   if (!is_group_width(call.width)) {
-    set_error("the shuffle at " + at(call.line) + " has width " + std::to_string(call.width) +
-              "; it must be a power of two of at most 32");
+    set_fault({"barrier",
+               "the shuffle at " + at(call.line) + " has width " + std::to_string(call.width) +
+                   "; it must be a power of two of at most 32",
+               "",
+               thread_text(),
+               place_of(call.line),
+               {}});
     leave_launch();
   }
   Warp& warp = warps_[number / kWarp];

@@ -1,5 +1,7 @@
 // The sentences of the scheduler's errors.
+#include <cstring>
 #include <map>
+#include <stdexcept>
 #include <utility>
 
 #include "kernels/simt/scheduler.h"
@@ -34,7 +36,16 @@ const char* name_of(Collective kind) {
   return kNames[static_cast<int>(kind)];
 }
 
+// " at a.cu:3", or nothing where the line is not known.
+std::string at(const CodePlace& place) {
+  return place.chain.empty() ? "" : " at " + place.chain;
+}
+
 }  // namespace
+
+CodePlace place_of(SourceLine line) {
+  return {line.file, line.line, std::string(line.file) + ":" + std::to_string(line.line)};
+}
 
 std::string Scheduler::where() const {
   return "kernel " + std::string(shape_->name) + ", block " + triple(place.block) +
@@ -75,6 +86,52 @@ std::string Scheduler::waiting_groups() const {
     text += (numbers.size() == 1 ? "thread " : "threads ") + ranges(numbers) + " " + what;
   }
   return text;
+}
+
+void Scheduler::set_fault(Fault fault) {
+  fault.sentence = where() + ": " + fault.sentence;
+  fault.block = triple(place.block);
+  set_error(std::make_exception_ptr(std::runtime_error(fault.sentence)));
+  observe_fault(fault);
+}
+
+void Scheduler::set_deadlock() {
+  Fault fault;
+  fault.kind = "barrier";
+  fault.threads = waiting_groups();
+  fault.sentence = "a barrier is not reached by all threads that must meet there: " + fault.threads;
+  for (const Thread& thread : threads_) {
+    if (thread.state == State::Ended) continue;
+    const CodePlace waits = place_of(thread.line);
+    if (fault.place.file.empty()) fault.place = waits;
+    if (waits.chain != fault.place.chain && fault.other.file.empty()) fault.other = waits;
+  }
+  set_fault(std::move(fault));
+}
+
+void Scheduler::set_misaligned(const void* address, int bytes, const void* code) {
+  const auto rest = reinterpret_cast<std::uintptr_t>(address) % static_cast<unsigned>(bytes);
+  const std::string width = std::to_string(bytes);
+  const CodePlace place = observed_place(code);
+  set_fault({"misaligned",
+             thread_text() + " makes a " + width + "-byte access " + std::to_string(rest) +
+                 " bytes behind a multiple of " + width + at(place) +
+                 "; check the alignment first, or access single elements",
+             "",
+             thread_text(),
+             place,
+             {}});
+}
+
+void Scheduler::set_endless(const CodePlace& place) {
+  set_fault({"endless loop",
+             thread_text() + " has made " + std::to_string(most_steps_) +
+                 " steps and does not end" + at(place) +
+                 "; LAMELLA_SIMT_STEPS=N in the environment lets it make N of them",
+             "",
+             thread_text(),
+             place,
+             {}});
 }
 
 }  // namespace lamella::simt

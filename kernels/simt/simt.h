@@ -14,14 +14,18 @@ namespace lamella::simt {
 
 // A fault of a kernel, found by the counted build.
 struct Finding {
-  // "race", "out of bounds", "unwritten memory", "misaligned", "host memory"
+  // "race", "out of bounds", "unwritten memory", "misaligned", "host memory", "barrier",
+  // "endless loop"
   std::string kind;
   std::string sentence;  // all of the below, to be read
   std::string kernel;
-  std::uint64_t order_seed = 0;
-  std::string file, other_file;  // of the access, and for a race of the earlier one
+  std::uint64_t order_seed = 0;  // that finds it again
+  std::string block, threads;    // "(0,0,0)"; "thread 3 (3,0,0)", or several in words
+  // Of the access, and of a race the earlier one; of a barrier where threads wait, and others.
+  std::string file, other_file;
   int line = 0, other_line = 0;
-  std::uint64_t times = 1;  // the same two lines in the same kernel
+  bool ends_launch = false;  // it was thrown too
+  std::uint64_t times = 1;   // the same two lines in the same kernel
 };
 
 // The accesses of one source line of a kernel that are of one kind and width. Meaning of the words:
@@ -57,7 +61,7 @@ struct KernelCounts {
   std::vector<LineCounts> lines;
 };
 
-constexpr std::uint32_t kControlAbi = 4;
+constexpr std::uint32_t kControlAbi = 5;
 
 // All functions may be called from any thread. Counts and findings are those of the process since
 // they were last cleared; empty except in the counted build.

@@ -29,6 +29,10 @@ void observe_block_barrier() {}
 void observe_warp_barrier(unsigned, unsigned) {}
 void observe_launch_end() {}
 void observe_atomic(void*, const void*, unsigned) {}
+void observe_fault(const Fault&) {}
+CodePlace observed_place(const void*) {
+  return {};
+}
 void observe_arena(char*, std::size_t) {}
 void observe_shared_arena(char*, std::size_t) {}
 void observe_allocate(const char*, std::size_t) {}

@@ -206,6 +206,7 @@ class Execution {
 Outcome execute(const OpCase& test_case, const Device& device, const std::vector<Values>& in,
                 const Values& dy, std::string& problems) {
   Outcome outcome;
+  findings(device);  // those of a case that ended by an exception
   {
     Execution execution(test_case, device, in, dy);
     outcome = execution.run();

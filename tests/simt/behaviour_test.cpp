@@ -186,6 +186,19 @@ TEST_F(Behaviour, ExceptionOfAThreadComesOutAndLaunchesGoOn) {
   }
 }
 
+TEST_F(Behaviour, KernelThatWaitsForEverIsEnded) {
+  Buffer y(library(), 1);
+  y.write(std::vector<int>{0});
+  for (const int by : {1, 2}) {  // at barriers, by atomics
+    const std::string text = error("spin", by, y.data());
+    EXPECT_TRUE(mentions(text, {"kernel spin", "block (", "order seed 1", "thread ",
+                                "33554432 steps", "LAMELLA_SIMT_STEPS=N"}))
+        << text;
+  }
+  y.write(std::vector<int>{1});
+  EXPECT_EQ(error("spin", 1, y.data()), "") << "launches go on";
+}
+
 TEST_F(Behaviour, LaunchThatADeviceRefuses) {
   const std::string text = error("too_many_threads");
   EXPECT_TRUE(mentions(text, {"too_many_threads", "1025x1x1", "1024"})) << text;

@@ -53,7 +53,8 @@ class Faults : public testing::TestWithParam<int> {
     EXPECT_EQ(one.order_seed, static_cast<std::uint64_t>(GetParam()));
     for (const std::string& part :
          {one.kind, "kernel " + one.kernel, one.file + ":" + std::to_string(one.line),
-          "order seed " + std::to_string(GetParam()), std::string("block (")}) {
+          "order seed " + std::to_string(GetParam()), "block " + one.block,
+          one.threads.substr(0, one.threads.find(" and "))}) {
       EXPECT_NE(one.sentence.find(part), std::string::npos) << part << " in " << one.sentence;
     }
     return one;
@@ -170,6 +171,7 @@ TEST_P(Faults, BlocksAreNotOrdered) {
   const Finding finding = only(run("blocks_meet", 2, y.data()), "race");
   EXPECT_NE(finding.sentence.find("of block ("), std::string::npos) << finding.sentence;
   EXPECT_EQ(finding.line, finding.other_line);
+  EXPECT_NE(finding.threads.find(" of block ("), std::string::npos) << finding.threads;
 }
 
 TEST_P(Faults, NeighbouringBytesAreNoRace) {
@@ -181,6 +183,43 @@ TEST_P(Faults, AtomicsAreNoRace) {
   Buffer y(library(), 10);
   y.write(std::vector<int>(10, 0));
   EXPECT_TRUE(run("atomics", 0, y.data()).empty());
+}
+
+// What ends a launch is a finding too, with the line and the threads.
+TEST_P(Faults, BarrierNotReachedByAll) {
+  EXPECT_NE(error_of(library(), "diverged", 0, nullptr, nullptr), "");
+  const Finding finding = only(control_.findings(), "barrier");
+  EXPECT_TRUE(finding.ends_launch);
+  EXPECT_EQ(finding.line, line_of("tests/simt/kernels.cu", "if (threadIdx.x < 20) __syncthreads"));
+  EXPECT_EQ(finding.other_line, 0);
+  EXPECT_NE(finding.threads.find("threads 20-63 have ended"), std::string::npos);
+}
+
+TEST_P(Faults, TwoBarriersAreNotOne) {
+  EXPECT_NE(error_of(library(), "two_barriers", 0, nullptr, nullptr), "");
+  const Finding finding = only(control_.findings(), "barrier");
+  const int line = line_of("tests/simt/kernels.cu", "if (threadIdx.x < 32) {") + 1;
+  EXPECT_EQ(finding.line, line);
+  EXPECT_EQ(finding.other_line, line + 2);
+  EXPECT_EQ(finding.other_file, "tests/simt/kernels.cu");
+}
+
+TEST_P(Faults, MisalignedWideAccess) {
+  Buffer y(library(), 2048);
+  EXPECT_NE(error_of(library(), "copy16", 0, x_.data() + 1, y.data()), "");
+  const Finding finding = only(control_.findings(), "misaligned");
+  EXPECT_EQ(finding.line, line_of("tests/simt/kernels.cu", "store16(y + i, load16(x + i))"));
+}
+
+TEST_P(Faults, KernelThatNeverEnds) {
+  Buffer y(library(), 1);
+  y.write(std::vector<int>{0});
+  EXPECT_NE(error_of(library(), "spin", 0, nullptr, y.data()), "");
+  const std::vector<Finding> findings = control_.findings();
+  const Finding finding = only(findings, "endless loop");
+  EXPECT_EQ(finding.file, "tests/simt/kernels.cu");
+  const int line = line_of("tests/simt/kernels.cu", "*value != 1) {");
+  EXPECT_TRUE(finding.line >= line && finding.line <= line + 1) << finding.sentence;
 }
 
 TEST_P(Faults, HostMemoryEndsTheLaunch) {

@@ -140,6 +140,14 @@ __global__ void throwing_kernel() {
   __syncthreads();
 }
 
+// Waits for another thread to write: by reading, and meeting its warp at a barrier; or by atomics.
+__global__ void spin_kernel(int by, int* __restrict__ y) {
+  const volatile int* value = y;
+  while (by == 2 ? atomicAdd(y, 0) != 1 : *value != 1) {
+    if (by == 1) __syncwarp();
+  }
+}
+
 __global__ void write_at_kernel(int64_t index, float* __restrict__ y) {
   y[index] = 1;
 }
@@ -229,6 +237,9 @@ LAMELLA_TEST_KERNEL(lost_lane) {
 }
 LAMELLA_TEST_KERNEL(throwing) {
   launch("throwing", throwing_kernel, {3}, {64}, 0, kContext);
+}
+LAMELLA_TEST_KERNEL(spin) {
+  launch("spin", spin_kernel, {2}, {2}, 0, kContext, n, reinterpret_cast<int*>(y));
 }
 LAMELLA_TEST_KERNEL(write_at) {
   launch("write_at", write_at_kernel, {1}, {1}, 0, kContext, int64_t{n}, y);

@@ -2,6 +2,7 @@
 // -fsanitize-coverage=trace-pc: one for each memory access, one for each block of code. They stand
 // in for ThreadSanitizer's runtime, which is not linked. Host code of kernel files calls them too.
 #include "kernels/simt/counted/watcher.h"
+#include "kernels/simt/steps.h"
 
 namespace {
 
@@ -67,6 +68,7 @@ void __tsan_write_range(void* address, std::size_t bytes) {
 }
 
 void __sanitizer_cov_trace_pc() {
+  lamella::simt::count_step(__builtin_return_address(0));
   if (watching == nullptr) return;
   watching->enter_block_of_code(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
 }

@@ -23,18 +23,18 @@ struct KernelName {
 
 class Ledger {
  public:
-  // A finding with the same kind, kernel and lines is counted, not kept again. Returns whether it
-  // is new; `sentence` is called only then.
-  template <class Sentence>
+  // A finding with the same kind, kernel and lines is counted, not kept again. `complete` adds its
+  // sentence, and is called only when it is new.
+  template <class Complete>
   void report(Finding finding, const std::string& chain, const std::string& other_chain,
-              const Sentence& sentence) {
+              const Complete& complete) {
     const auto key = std::make_tuple(finding.kind, finding.kernel, chain, other_chain);
     const auto [it, is_new] = index_.try_emplace(key, findings_.size());
     if (!is_new) {
       ++findings_[it->second].times;
       return;
     }
-    finding.sentence = sentence();
+    complete(finding);
     findings_.push_back(std::move(finding));
   }
 

@@ -23,22 +23,30 @@ std::string line_text(const SourceFrame& frame) {
 
 SiteTable::SiteTable() : image_begin_(SourceMap::image_begin()), sites_(1) {}
 
+CodePlace SiteTable::place_of(const std::vector<SourceFrame>& frames) {
+  CodePlace place;
+  for (const SourceFrame& frame : frames) {
+    if (place.line == 0 && (!is_accessor(frame) || &frame == &frames.back())) {
+      place.file = frame.file;
+      place.line = static_cast<int>(frame.line);
+    }
+    place.chain += (place.chain.empty() ? "" : " from ") + line_text(frame);
+  }
+  if (frames.empty()) place.file = place.chain = "unknown line";
+  return place;
+}
+
 std::uint32_t SiteTable::add(std::size_t offset, AccessKind kind, Space space, unsigned bytes) {
   // The return address is that of the next instruction, perhaps of the next line.
   const std::vector<SourceFrame> frames = map_.frames(offset - 1);
-  Site site{"", 0, "", kind, space, bytes};
+  const CodePlace place = place_of(frames);
+  const Site site{place.file, place.line, place.chain, kind, space, bytes};
   std::string key = std::to_string(static_cast<int>(kind)) + name_of(space) + std::to_string(bytes);
   for (const SourceFrame& frame : frames) {
-    if (site.line == 0 && (!is_accessor(frame) || &frame == &frames.back())) {
-      site.file = frame.file;
-      site.line = static_cast<int>(frame.line);
-    }
-    site.chain += (site.chain.empty() ? "" : " from ") + line_text(frame);
     key += " " + line_text(frame) + ":" + std::to_string(frame.column);
   }
   // Without debug information every instruction is a site.
   if (frames.empty()) key += " " + std::to_string(offset);
-  if (frames.empty()) site.file = site.chain = "unknown line";
   const auto [it, is_new] = by_chain_.try_emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) sites_.push_back(site);
   auto& known = by_offset_[space == Space::Shared];

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/simt/counted/source_map.h"
+#include "kernels/simt/observer.h"
 
 namespace lamella::simt {
 
@@ -51,10 +52,15 @@ class SiteTable {
   std::string function_at(const void* code) const {
     return map_.function_at(reinterpret_cast<std::uintptr_t>(code) - image_begin_);
   }
+  // Of the instruction before `code`.
+  CodePlace place_at(const void* code) const {
+    return place_of(map_.frames(reinterpret_cast<std::uintptr_t>(code) - image_begin_ - 1));
+  }
   const Site& operator[](std::uint32_t site) const { return sites_[site]; }
   std::size_t size() const { return sites_.size(); }
 
  private:
+  static CodePlace place_of(const std::vector<SourceFrame>& frames);
   std::uint32_t add(std::size_t offset, AccessKind kind, Space space, unsigned bytes);
 
   std::uintptr_t image_begin_;

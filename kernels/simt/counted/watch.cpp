@@ -73,6 +73,13 @@ void observe_atomic(void* call_site, const void* address, unsigned bytes) {
                     reinterpret_cast<std::uintptr_t>(call_site)});
 }
 
+void observe_fault(const Fault& fault) {
+  if (watching != nullptr) watching->note_fault(fault);
+}
+CodePlace observed_place(const void* code) {
+  return watching == nullptr ? CodePlace{} : watching->place_at(code);
+}
+
 void observe_arena(char* begin, std::size_t bytes) {
   const Lock lock(watcher().mutex);
   watcher().global.cover(begin, bytes);

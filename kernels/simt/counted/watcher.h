@@ -49,6 +49,8 @@ class Watcher {
   void pass_block_barrier();
   void pass_warp_barrier(unsigned warp, unsigned lanes);
   void end_launch();
+  void note_fault(const Fault& fault);
+  CodePlace place_at(const void* code) const { return sites_.place_at(code); }
 
   bool counting = true;
   std::recursive_mutex mutex;  // held during a launch, and by whoever else calls
@@ -73,6 +75,7 @@ class Watcher {
   void report(const char* kind, const Access& access, std::uint32_t site, const char* what);
   void report_race(const Access& access, std::uint32_t site, const Accessor& other);
   Finding finding_of(const char* kind, std::uint32_t site) const;
+  std::string block_text() const;
   std::string memory_text(const char* address) const;
   std::string thread_text(unsigned thread) const;
   std::string access_text(const Access& access, std::uint32_t site) const;
