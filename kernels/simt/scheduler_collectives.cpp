@@ -144,8 +144,13 @@ void Scheduler::release_collective(unsigned warp_number, const CollectiveCall& r
 void Scheduler::act_together(const CollectiveCall& call, const std::uint64_t* values,
                              unsigned lanes) {
   if (lanes != ~0U) {
-    set_error("the instruction of a whole warp at " + at(call.line) +
-              " needs all 32 lanes, but only " + lanes_text(lanes) + " came");
+    set_fault({"barrier",
+               "the instruction of a whole warp at " + at(call.line) +
+                   " needs all 32 lanes, but only " + lanes_text(lanes) + " came",
+               "",
+               "lanes " + lanes_text(lanes),
+               place_of(call.line),
+               {}});
     leave_launch();
   }
   void* brought[kWarp];
