@@ -97,7 +97,12 @@ struct KernelTable {
   // --- batch norm -----------------------------------------------------------------------------
   // mean[C] and biased variance var[C] of z = relu_in ? max(x,0) : x. Sound where |mean| >> std.
   void (*batch_norm_stats)(Ctx, const BatchNormShape&, const void* x, float* mean, float* var);
-  // y from x with the given statistics (of the batch, or running ones).
+  // y = x, and mean and var as above: what a slice of a wide buffer gets when it is produced, so
+  // that all who normalise it later share its statistics.
+  void (*batch_norm_copy_stats)(Ctx, const BatchNormShape&, const void* x, void* y, float* mean,
+                                float* var);
+  // y from x with the given statistics: of the batch, or running ones (inference). They may be part
+  // of longer arrays, of any alignment, as a slice's are.
   void (*batch_norm_apply)(Ctx, const BatchNormShape&, const void* x, const float* mean,
                            const float* var, const float* gamma, const float* beta, void* y);
   // With g = relu_out && t <= 0 ? 0 : dy (t is recomputed from x) and zhat =

@@ -32,6 +32,19 @@ KernelCall batch_norm_stats(const KernelLine& line) {
   return call;
 }
 
+KernelCall batch_norm_copy_stats(const KernelLine& line) {
+  const BatchNormShape s = batch_norm_shape(line);
+  KernelCall call;
+  call.operands = {x_of(s), matrix("y", s.dtype, s.pixels, s.C, s.y_pitch, Use::Out),
+                   vector("mean", s.C, Use::Out), vector("var", s.C, Use::Out)};
+  call.flops = per_element(s, 8);
+  call.run = [s](const KernelTable& table, const KernelContext& ctx,
+                 const std::vector<void*>& data) {
+    table.batch_norm_copy_stats(ctx, s, data[0], data[1], as<float>(data[2]), as<float>(data[3]));
+  };
+  return call;
+}
+
 KernelCall batch_norm_apply(const KernelLine& line) {
   const BatchNormShape s = batch_norm_shape(line);
   KernelCall call;
@@ -100,6 +113,7 @@ KernelCall batch_norm_update(const KernelLine& line) {
 
 const std::vector<Entry>& batch_norm_entries() {
   static const std::vector<Entry> entries = {{"batch_norm_stats", batch_norm_stats},
+                                             {"batch_norm_copy_stats", batch_norm_copy_stats},
                                              {"batch_norm_apply", batch_norm_apply},
                                              {"batch_norm_bwd_reduce", batch_norm_bwd_reduce},
                                              {"batch_norm_bwd_apply", batch_norm_bwd_apply},

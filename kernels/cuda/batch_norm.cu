@@ -45,11 +45,11 @@ __device__ __forceinline__ void read_channels(const Parameters<kArrays, V>& tile
 // is the first pixel: distances from a value of the channel itself keep their digits where |mean|
 // >> std, and Welford's update keeps them where that first value is an outlier. Threads: x take
 // runs of V channels, y take pixels (kernels/cuda/columns.h). x at x_pitch. Accumulation in f32.
-// Deterministic: the order is fixed by the shape. Least bytes: pixels * C * sizeof(T).  FLOPs:
-// pixels * C * 8.
-template <class T, int V>
+// Deterministic: the order is fixed by the shape. With `copy`, y = x on the way, at y_pitch.
+// Least bytes: pixels * C * sizeof(T), twice with y.  FLOPs: pixels * C * 8.
+template <class T, int V, bool copy>
 __global__ void batch_norm_stats_partial_kernel(BatchNormShape s, const T* __restrict__ x,
-                                                float* __restrict__ partials) {
+                                                T* __restrict__ y, float* __restrict__ partials) {
   using Tile = Parameters<1, V>;
   SHARED(Tile, tile, [1]);
   stage<V>(tile[0], s.C, x);
@@ -60,6 +60,7 @@ __global__ void batch_norm_stats_partial_kernel(BatchNormShape s, const T* __res
     const Loop pixels = pixel_loop();
     for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
       const Run<V> run = load<V>(x + pixel * s.x_pitch + c);
+      if constexpr (copy) store<V>(y + pixel * s.y_pitch + c, run);
       for (int i = 0; i < V; ++i) moments[i].add(input(s, run[i]) - input(s, first[i]));
     }
   }
@@ -207,18 +208,32 @@ __global__ void batch_norm_update_kernel(std::int64_t count, float momentum, flo
   }
 }
 
-void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
-                      float* var) {
+// y is null without `copy`.
+template <bool copy>
+void launch_stats(const char* name, const KernelContext& ctx, const Access& access,
+                  const BatchNormShape& s, const void* x, void* y, float* mean, float* var) {
   if (s.pixels == 0 || s.C == 0) return;
-  dispatch("batch_norm_stats", {s.dtype, {s.C, s.x_pitch}, {x}}, [&]<class T, int V>() {
+  dispatch(name, access, [&]<class T, int V>() {
     const auto* in = static_cast<const T*>(x);
     const ColumnPlan plan = plan_columns<T, V, Moments>(s.pixels, s.C);
     float* partials = ctx.scratch<float>(plan.partials(Moments::kFields, s.C));
-    launch("batch_norm_stats", batch_norm_stats_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx,
-           s, in, partials);
-    launch("batch_norm_stats", batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.merge_block,
-           0, ctx, s, static_cast<int>(plan.grid.y), in, partials, mean, var);
+    launch(name, batch_norm_stats_partial_kernel<T, V, copy>, plan.grid, plan.block, 0, ctx, s, in,
+           static_cast<T*>(y), partials);
+    launch(name, batch_norm_stats_merge_kernel<T>, plan.merge_grid, plan.merge_block, 0, ctx, s,
+           static_cast<int>(plan.grid.y), in, partials, mean, var);
   });
+}
+
+void batch_norm_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x, float* mean,
+                      float* var) {
+  const Access access{s.dtype, {s.C, s.x_pitch}, {x}};
+  launch_stats<false>("batch_norm_stats", ctx, access, s, x, nullptr, mean, var);
+}
+
+void batch_norm_copy_stats(const KernelContext& ctx, const BatchNormShape& s, const void* x,
+                           void* y, float* mean, float* var) {
+  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, y}};
+  launch_stats<true>("batch_norm_copy_stats", ctx, access, s, x, y, mean, var);
 }
 
 void batch_norm_apply(const KernelContext& ctx, const BatchNormShape& s, const void* x,
@@ -280,6 +295,7 @@ void batch_norm_update(const KernelContext& ctx, const BatchNormShape& s, float 
 
 void add_batch_norm(KernelTable& table) {
   table.batch_norm_stats = batch_norm_stats;
+  table.batch_norm_copy_stats = batch_norm_copy_stats;
   table.batch_norm_apply = batch_norm_apply;
   table.batch_norm_bwd_reduce = batch_norm_bwd_reduce;
   table.batch_norm_bwd_apply = batch_norm_bwd_apply;

@@ -137,7 +137,9 @@ TEST(Streaming, IsNearTheLeast) {
         "scale pixels=3136 C=128", "scale pixels=12544 C=32 x_pitch=64 y_pitch=96 add=1",
         "cast pixels=6272 C=64 to=f32", "cast pixels=6272 C=64 to=bf16",
         "cast pixels=12544 C=32 x_pitch=64 y_pitch=96 to=f16 add=1", "bias_fwd pixels=3136 C=128",
-        "bias_fwd pixels=12544 C=32 x_pitch=64 y_pitch=96", "bias_fwd pixels=289 C=1024"}) {
+        "bias_fwd pixels=12544 C=32 x_pitch=64 y_pitch=96", "bias_fwd pixels=289 C=1024",
+        "batch_norm_copy_stats pixels=12544 C=32 y_pitch=256 relu_in=1",
+        "batch_norm_copy_stats pixels=12544 C=64"}) {
     for (const char* dtype : {"f32", "bf16", "f16"}) {
       expect_near_the_least(*ctx, line + " dtype=" + dtype);
     }

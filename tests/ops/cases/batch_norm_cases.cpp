@@ -190,5 +190,45 @@ const OpFamily batch_norm_bwd_apply_family{
     },
     batch_norm_bwd_apply_case};
 
+// The kernel alone: y at a pitch of its own, the statistics in the middle of longer arrays.
+OpCase batch_norm_copy_stats_case(const KernelLine& line) {
+  const BatchNormShape s = dense_shape(line);
+  constexpr std::int64_t kBefore = 3;  // the offset of the statistics, not aligned to 16 bytes
+  const Fill fill = line.get("mean", 0) != 0 ? Fill::LargeMean : Fill::Uniform;
+  const auto wide = [&](const char* key) { return line.get(key, s.C) == s.C ? 0 : line.get(key); };
+  const Shape image{1, s.pixels, 1, s.C};
+  OpCase made;
+  made.has_y = false;
+  made.work = 4 * static_cast<double>(s.pixels * s.C);
+  made.operands = {{"x", image, fill, Role::Constant, wide("x_pitch")},
+                   {"y", image, Fill::Poison, Role::State, wide("y_pitch")},
+                   {"mean", {kBefore + s.C}, Fill::Uniform, Role::State},
+                   {"var", {kBefore + s.C}, Fill::Uniform, Role::State}};
+  made.apply = [s](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
+    BatchNormShape shape = s;
+    shape.x_pitch = in[0].pitch(), shape.y_pitch = in[1].pitch(), shape.dtype = in[0].dtype();
+    ctx.call("batch_norm_copy_stats", &KernelTable::batch_norm_copy_stats, shape, in[0].data(),
+             in[1].data(), in[2].as<float>() + kBefore, in[3].as<float>() + kBefore);
+    return Tensor();
+  };
+  made.ref = [s](std::vector<Values>& in) {
+    in[1] = in[0];
+    ref::batch_norm_stats(s, in[0].data(), in[2].data() + kBefore, in[3].data() + kBefore);
+    return Values();
+  };
+  return made;
+}
+
+const OpFamily batch_norm_copy_stats_family{{"batch_norm_copy_stats"},
+                                            {
+                                                "pixels=1 C=1",
+                                                "pixels=31 C=5 relu_in=1",
+                                                "pixels=300 C=32 y_pitch=96",
+                                                "pixels=67 C=24 x_pitch=40 y_pitch=64 relu_in=1",
+                                                "pixels=67 C=24 y_pitch=63",
+                                                "pixels=1031 C=16 y_pitch=48 mean=1",
+                                            },
+                                            batch_norm_copy_stats_case};
+
 }  // namespace
 }  // namespace lamella::test
