@@ -24,12 +24,19 @@ Tensor make_operand(Context& ctx, const CallOperand& operand) {
   return bytes;
 }
 
-const simt::Control& control_of(const Context& ctx) {
-  const simt::Control* control = simt::control_of(ctx.backend());
-  if (control == nullptr || control->abi != simt::kControlAbi) {
-    fail("the emulator beside this program is of another build; build both again");
-  }
-  return *control;
+// What was thrown, unless the emulator has told of it.
+void add_failure(const KernelCall& call, const std::string& sentence, std::uint64_t order_seed,
+                 std::vector<simt::Finding>& findings) {
+  const bool told = std::any_of(findings.begin(), findings.end(),
+                                [](const simt::Finding& finding) { return finding.ends_launch; });
+  if (told) return;
+  simt::Finding finding;
+  finding.kind = "failed launch";
+  finding.sentence = finding.kind + ": " + sentence;
+  finding.kernel = call.line.substr(0, call.line.find(' '));
+  finding.order_seed = order_seed;
+  finding.ends_launch = true;
+  findings.push_back(std::move(finding));
 }
 
 }  // namespace
@@ -39,6 +46,14 @@ std::unique_ptr<Context> make_counting_context() {
   options.device = "simt-counted";
   options.cache_memory = false;
   return std::make_unique<Context>(options);
+}
+
+const simt::Control& control_of(const Context& ctx) {
+  const simt::Control* control = simt::control_of(ctx.backend());
+  if (control == nullptr || control->abi != simt::kControlAbi) {
+    fail("the emulator beside this program is of another build; build both again");
+  }
+  return *control;
 }
 
 CountedCall count_call(Context& ctx, const KernelCall& call) {
@@ -51,14 +66,27 @@ CountedCall count_call(Context& ctx, const KernelCall& call) {
   }
   control.clear_counts();
   control.clear_findings();
-  call.run(ctx.kernels(), ctx.kernel_context(), data);
-  ctx.synchronize();
-  return {call, control.counts(), control.findings()};
+  std::string failure;
+  try {
+    call.run(ctx.kernels(), ctx.kernel_context(), data);
+    ctx.synchronize();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  CountedCall counted{call, control.counts(), control.findings()};
+  if (!failure.empty()) add_failure(call, failure, control.order_seed(), counted.findings);
+  return counted;
 }
 
 std::uint64_t CountedCall::bytes_distinct() const {
   std::uint64_t sectors = 0;
   for (const simt::KernelCounts& kernel : counts) sectors += kernel.sectors_distinct;
+  return sectors * kSectorBytes;
+}
+
+std::uint64_t CountedCall::bytes_distinct_by_block() const {
+  std::uint64_t sectors = 0;
+  for (const simt::KernelCounts& kernel : counts) sectors += kernel.sectors_distinct_by_block;
   return sectors * kSectorBytes;
 }
 

@@ -1,114 +1,29 @@
 // lamella bench kernels: the memory traffic of kernels, counted by the emulator, beside the least
 // they could do.
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <optional>
-#include <set>
+#include <sstream>
 
 #include "engine/errors.h"
 #include "tools/common.h"
-#include "tools/count_call.h"
-#include "tools/roofline.h"
+#include "tools/kernel_limits.h"
+#include "tools/kernel_page.h"
+#include "tools/kernel_rows.h"
+#include "tools/sarif.h"
 
 namespace lamella::tool {
 namespace {
 
 struct BenchArguments {
-  std::string device = "simt", dtype, kernel, roofline, json;
-  std::vector<std::string> shapes, calls;
-  bool backward = false, lines = false;
+  RowChoice choice;
+  std::string device = "simt", roofline, json, html, limits, sarif;
+  std::optional<std::uint64_t> simt_seed;
+  bool lines = false;
 };
-
-struct Row {
-  std::string name;
-  KernelLine line;
-};
-
-// The line with dtype= as --dtype says.
-KernelLine in_dtype(const KernelLine& line, const std::string& dtype) {
-  if (dtype.empty()) return line;
-  std::string text = line.text();
-  const std::size_t at = text.find(" dtype=");
-  if (at != std::string::npos) text.erase(at, text.find(' ', at + 1) - at);
-  return KernelLine(text + " dtype=" + dtype);
-}
-
-// Adds what is wanted of a line; calls that were there already under another name are left out.
-void add_rows(const BenchArguments& args, const std::string& name, const KernelLine& line,
-              std::set<std::string>& seen, std::vector<Row>& rows) {
-  const KernelLine typed = in_dtype(line, args.dtype);
-  const auto all = args.backward ? with_backward(typed) : std::vector<KernelLine>{typed};
-  for (const KernelLine& one : all) {
-    const bool wanted = args.kernel.empty() || one.kernel() == args.kernel;
-    if (wanted && seen.insert(one.text()).second) rows.push_back({name, one});
-  }
-}
-
-std::vector<Row> rows_of(const BenchArguments& args) {
-  std::set<std::string> seen;
-  std::vector<Row> rows;
-  for (const std::string& path : args.shapes) {
-    std::ifstream file(path);
-    if (!file) fail("--shapes ", path, " cannot be read");
-    for (const auto& [name, line] : read_shapes(file)) add_rows(args, name, line, seen, rows);
-  }
-  for (const std::string& call : args.calls) {
-    add_rows(args, "", KernelLine(call), seen, rows);
-  }
-  if (rows.empty()) {
-    throw UsageError(
-        "nothing to count: give --shapes FILE, or a call such as \"relu_fwd pixels=64 "
-        "C=32\"; --kernel may have left all of them out");
-  }
-  return rows;
-}
 
 double ratio(std::uint64_t a, std::int64_t b) {
   return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b);
-}
-
-Json json_of(const Row& row, const CountedCall& counted, const std::optional<Roofline>& roofline) {
-  Json all = Json::array();
-  for (const simt::KernelCounts& kernel : counted.counts) {
-    Json lines = Json::array();
-    for (const simt::LineCounts& line : kernel.lines) {
-      lines.push_back({{"file", line.file},
-                       {"line", line.line},
-                       {"chain", line.chain},
-                       {"space", line.space},
-                       {"kind", line.kind},
-                       {"bytes", line.bytes},
-                       {"accesses", line.accesses},
-                       {"requests", line.requests},
-                       {"sectors", line.sectors},
-                       {"sectors_per_request", line.sectors_per_request},
-                       {"wavefronts", line.wavefronts},
-                       {"conflict_ways", line.conflict_ways}});
-    }
-    Json json = {{"kernel", kernel.kernel},
-                 {"function", kernel.function},
-                 {"op", row.line.kernel()},
-                 {"name", row.name},
-                 {"shape", row.line.text().substr(row.line.kernel().size())},
-                 {"dtype", name_of(row.line.dtype())},
-                 {"launches", kernel.launches},
-                 {"threads", kernel.threads},
-                 {"flops", counted.call.flops},
-                 {"bytes_least", counted.call.least_bytes()},
-                 {"bytes_requested", kernel.bytes_requested},
-                 {"bytes_distinct", kernel.bytes_distinct},
-                 {"bytes_distinct_by_block", kernel.bytes_distinct_by_block},
-                 {"sectors_distinct", kernel.sectors_distinct},
-                 {"sectors_distinct_by_block", kernel.sectors_distinct_by_block}};
-    if (roofline) {
-      json["floor_seconds"] = roofline->floor(static_cast<double>(counted.call.least_bytes()),
-                                              counted.call.flops, row.line.dtype());
-    }
-    json["lines"] = std::move(lines);
-    all.push_back(std::move(json));
-  }
-  return all;
 }
 
 void print_head(const std::optional<Roofline>& roofline) {
@@ -118,10 +33,10 @@ void print_head(const std::optional<Roofline>& roofline) {
   std::printf("\n");
 }
 
-void print(const Row& row, const CountedCall& counted, const std::optional<Roofline>& roofline) {
+void print(const Row& row, const std::optional<Roofline>& roofline) {
+  const CountedCall& counted = row.counted;
   const std::int64_t least = counted.call.least_bytes();
-  const std::string layer = row.name.empty() ? "" : " " + row.name.substr(row.name.find(':') + 1);
-  std::printf("%-34s %9.3f %8.2fx %8.2fx %8.2f %9.2f", (row.line.kernel() + layer).c_str(),
+  std::printf("%-34s %9.3f %8.2fx %8.2fx %8.2f %9.2f", row.title().c_str(),
               static_cast<double>(least) / 1e6, ratio(counted.bytes_distinct(), least),
               ratio(counted.bytes_requested(), least), counted.worst_sectors_per_request(),
               counted.worst_conflict_ways());
@@ -144,29 +59,71 @@ void print_lines(const CountedCall& counted) {
   }
 }
 
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) fail(path, " cannot be written");
+}
+
+Json read_limits(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) fail("--assert ", path, " cannot be read");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_json(text.str(), path);
+}
+
+// What is larger than it may be, as a table with the worst line of each.
+void print(const Verdict& verdict, std::size_t rows) {
+  std::fprintf(stderr, "%zu of %zu calls held to limits: %zu figures exceed them\n", verdict.held,
+               rows, verdict.excesses.size());
+  for (const Excess& excess : verdict.excesses) {
+    std::fprintf(stderr, "%-34s %-24s %14.2f -> %14.2f  %s:%d\n", excess.row->title().c_str(),
+                 excess.figure.c_str(), excess.limit, excess.value, excess.file.c_str(),
+                 excess.line);
+  }
+}
+
+std::vector<Row> count_rows(const BenchArguments& args, const std::optional<Roofline>& roofline) {
+  std::vector<Row> rows = choose_rows(args.choice);
+  const std::unique_ptr<Context> ctx = make_counting_context();
+  if (args.simt_seed) control_of(*ctx).set_order_seed(*args.simt_seed);
+  const bool table = args.json != "-";
+  if (table) print_head(roofline);
+  for (Row& row : rows) {
+    row.counted = count_call(*ctx, row.counted.call);
+    for (const simt::Finding& finding : row.counted.findings) {
+      std::fprintf(stderr, "%s\n  again: %s\n", finding.sentence.c_str(),
+                   replay_command(row, finding).c_str());
+    }
+    if (table) print(row, roofline);
+    if (table && args.lines) print_lines(row.counted);
+  }
+  return rows;
+}
+
 int run(const BenchArguments& args) {
   if (args.device != "simt") {
     throw UsageError("bench kernels counts on --device simt; times come from bench/ops_bench");
   }
-  const std::vector<Row> rows = rows_of(args);
   std::optional<Roofline> roofline;
   if (!args.roofline.empty()) roofline = find_roofline(args.roofline);
-  const std::unique_ptr<Context> ctx = make_counting_context();
-  Json json = {{"schema", "lamella.simt/1"}, {"rows", Json::array()}, {"findings", Json::array()}};
-  const bool table = args.json != "-";
-  if (table) print_head(roofline);
-  for (const Row& row : rows) {
-    const CountedCall counted = count_call(*ctx, make_call(row.line));
-    for (Json& one : json_of(row, counted, roofline)) json["rows"].push_back(std::move(one));
-    for (const simt::Finding& finding : counted.findings) {
-      json["findings"].push_back(finding.sentence);
-      std::fprintf(stderr, "%s\n", finding.sentence.c_str());
-    }
-    if (table) print(row, counted, roofline);
-    if (table && args.lines) print_lines(counted);
-  }
+  const Json limits = args.limits.empty() ? Json() : read_limits(args.limits);
+  const std::vector<Row> rows = count_rows(args, roofline);
+  const Json json = json_of_rows(rows, roofline);
   if (!args.json.empty()) put_json(args.json, json);
-  return json["findings"].empty() ? 0 : 1;
+  if (!args.html.empty()) {
+    write_file(args.html, kernel_page(rows, roofline ? *roofline : find_roofline("h100")));
+  }
+  Verdict verdict;
+  if (!args.limits.empty()) {
+    verdict = check_limits(limits, args.limits, rows);
+    print(verdict, rows.size());
+  }
+  if (!args.sarif.empty()) {
+    write_file(args.sarif, sarif_of(rows, verdict.excesses).dump(1) + "\n");
+  }
+  return json["findings"].empty() && verdict.excesses.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -176,17 +133,26 @@ Verb add_bench(CLI::App& app) {
   CLI::App* kernels = parser->add_subcommand("kernels", "requests, sectors and bank conflicts");
   parser->require_subcommand(1);
   auto args = std::make_shared<BenchArguments>();
-  kernels->add_option("calls", args->calls, "calls as LAMELLA_TRACE=op prints them, each quoted");
-  kernels->add_option("--shapes", args->shapes, "files of calls, as in tests/shapes");
-  kernels->add_option("--kernel", args->kernel, "only calls of this entry of the kernel table");
-  kernels->add_flag("--backward", args->backward, "also the backward calls of forward ones");
+  kernels->add_option("calls", args->choice.calls,
+                      "calls as LAMELLA_TRACE=op prints them, each quoted");
+  kernels->add_option("--shapes", args->choice.shapes, "files of calls, as in tests/shapes");
+  kernels->add_option("--kernel", args->choice.kernel,
+                      "only calls of this entry of the kernel table");
+  kernels->add_flag("--backward", args->choice.backward, "also the backward calls of forward ones");
   kernels->add_option("--device", args->device, "simt")->capture_default_str();
-  kernels->add_option("--dtype", args->dtype, "f32, bf16 or f16, instead of the calls' own")
+  kernels->add_option("--dtype", args->choice.dtype, "f32, bf16 or f16, instead of the calls' own")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   kernels->add_flag("--lines", args->lines, "also each source line");
   kernels->add_option("--roofline", args->roofline,
                       "least time on h100, a100, rtx4090, orin, or a GPU described in a JSON file");
+  kernels->add_option("--simt-seed", args->simt_seed, "order in which threads run");
   add_json_option(*kernels, args->json);
+  kernels->add_option("--html", args->html, "write a page: findings, roofline, kernels, lines");
+  kernels->add_option("--assert", args->limits,
+                      "fail where a figure is larger than in this file: an earlier --json, or "
+                      "limits (docs/kernels.md)");
+  kernels->add_option("--sarif", args->sarif,
+                      "write findings and exceeded limits as SARIF 2.1.0, at their source lines");
   const char* footer =
       "Example:\n  lamella bench kernels \"relu_fwd pixels=3136 C=64\" --lines --roofline h100\n\n"
       "least: every operand once. distinct: sectors of 32 bytes touched, each once in a launch.\n"

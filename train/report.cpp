@@ -3,57 +3,22 @@
 #include <algorithm>
 
 #include "train/format.h"
+#include "train/html_page.h"
 #include "train/metrics.h"
 #include "train/svg_plot.h"
 
 namespace lamella {
 namespace {
 
-// 14 px text, nothing below 11 px; wide tables scroll inside their own box, never the page.
 const char* const kStyle = R"(
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1080px; padding: 20px 16px 48px; background: #fff; color: #1c2430;
-  font: 14px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
-h2 { font-size: 16px; margin: 28px 0 8px; border-bottom: 1px solid #d5dae1; padding-bottom: 4px; }
-p { margin: 6px 0; overflow-wrap: anywhere; }
-.figures { display: flex; flex-wrap: wrap; gap: 8px 28px; margin: 14px 0; }
-.figures div { min-width: 130px; } .figures b { display: block; font-size: 22px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
-  gap: 12px; }
-svg { width: 100%; height: auto; min-width: 0; } svg text { font-size: 14px; fill: #4a5564; }
-svg .title text { font-weight: 600; fill: #1c2430; } svg g[fill] text { fill: inherit; }
-svg .grid { stroke: #e3e7ec; }
-.wide { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 3px 8px; text-align: right; border-bottom: 1px solid #e3e7ec; }
-th:first-child, td:first-child { text-align: left; }
-.matrix td { text-align: center; min-width: 34px; border: 1px solid #fff; }
+.matrix td { text-align: center; min-width: 34px; border: 1px solid var(--paper); }
 .matrix th { font-size: 12px; } .facts td { text-align: left; overflow-wrap: anywhere; }
-.facts { width: 100%; table-layout: fixed; } .facts td:first-child { width: 150px; color: #4a5564; }
-pre { font-size: 12px; background: #f4f6f8; padding: 10px; white-space: pre-wrap;
-  overflow-wrap: anywhere; }
-@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
-  svg, table { break-inside: avoid; } .wide { overflow: visible; }
-  td { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+.facts { width: 100%; table-layout: fixed; }
+.facts td:first-child { width: 150px; color: var(--soft); }
 )";
 
 std::string percent(double fraction) {
   return fixed(100 * fraction, 1) + " %";
-}
-std::string cell(const std::string& content) {
-  return "<td>" + content + "</td>";
-}
-
-std::string row(const std::vector<std::string>& cells) {
-  std::string html = "<tr>";
-  for (const std::string& content : cells) html += cell(content);
-  return html + "</tr>\n";
-}
-
-std::string figure(const std::string& value, const std::string& name) {
-  return "<div><b>" + value + "</b>" + name + "</div>\n";
 }
 
 std::string headline(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
@@ -64,12 +29,12 @@ std::string headline(const RunInfo& info, const std::vector<EpochRecord>& epochs
   if (info.best_epoch == 0) return html;
   const Metrics metrics = metrics_of(info.best_confusion);
   html += "<div class=\"figures\">\n";
-  html += figure(percent(metrics.accuracy), "accuracy (95 % interval " +
-                                                fixed(100 * metrics.accuracy_low, 1) + " to " +
-                                                percent(metrics.accuracy_high) + ")");
-  html += figure(percent(metrics.balanced_accuracy), "balanced accuracy");
-  html += figure(fixed(metrics.macro.f1, 3), "macro F1");
-  html += figure(std::to_string(info.best_epoch), "best epoch");
+  html += html_figure(percent(metrics.accuracy), "accuracy (95 % interval " +
+                                                     fixed(100 * metrics.accuracy_low, 1) + " to " +
+                                                     percent(metrics.accuracy_high) + ")");
+  html += html_figure(percent(metrics.balanced_accuracy), "balanced accuracy");
+  html += html_figure(fixed(metrics.macro.f1, 3), "macro F1");
+  html += html_figure(std::to_string(info.best_epoch), "best epoch");
   return html + "</div>\n<p>Figures of the " + std::to_string(metrics.n) +
          " validation images, at the epoch of best validation accuracy. That epoch was chosen on "
          "these same images: use <code>lamella eval</code> on images never seen for an unbiased "
@@ -128,8 +93,8 @@ std::string matrix(const RunInfo& info) {
 }
 
 std::string score_row(const std::string& name, const Scores& scores, std::int64_t n) {
-  return row({escape_html(name), std::to_string(n), fixed(scores.precision, 3),
-              fixed(scores.recall, 3), fixed(scores.f1, 3), fixed(scores.specificity, 3)});
+  return html_row({escape_html(name), std::to_string(n), fixed(scores.precision, 3),
+                   fixed(scores.recall, 3), fixed(scores.f1, 3), fixed(scores.specificity, 3)});
 }
 
 std::string per_class(const RunInfo& info) {
@@ -153,20 +118,20 @@ std::string facts(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
   }
   const ModelSpec& spec = info.card.spec;
   std::string html = "<h2>Data, machine, time</h2>\n<table class=\"facts\">\n";
-  html += row({"images", std::to_string(info.data.train_images) + " for training, " +
-                             std::to_string(info.data.validation_images) + " for validation"});
-  html += row({"split", escape_html(info.data.split)});
-  html += row({"fingerprint", escape_html(info.data.fingerprint)});
-  html += row({"input", std::to_string(spec.height) + " x " + std::to_string(spec.width) + " x " +
-                            std::to_string(spec.channels)});
-  html += row({"lamella", escape_html(info.build.version + ", " + info.build.compiler + ", build " +
-                                      info.build.build_id)});
-  html += row({"machine", escape_html(info.build.cpu + ", " + info.build.isa + ", " +
-                                      std::to_string(info.build.threads) + " threads")});
-  html += row({"device", escape_html(info.build.backend)});
-  html += row({"training time",
-               fixed(seconds, 1) + " s, best epoch rate " + fixed(rate, 1) + " images per second"});
-  html += row({"next", "<code>" + escape_html(info.next_command) + "</code>"});
+  html += html_row({"images", std::to_string(info.data.train_images) + " for training, " +
+                                  std::to_string(info.data.validation_images) + " for validation"});
+  html += html_row({"split", escape_html(info.data.split)});
+  html += html_row({"fingerprint", escape_html(info.data.fingerprint)});
+  html += html_row({"input", std::to_string(spec.height) + " x " + std::to_string(spec.width) +
+                                 " x " + std::to_string(spec.channels)});
+  html += html_row({"lamella", escape_html(info.build.version + ", " + info.build.compiler +
+                                           ", build " + info.build.build_id)});
+  html += html_row({"machine", escape_html(info.build.cpu + ", " + info.build.isa + ", " +
+                                           std::to_string(info.build.threads) + " threads")});
+  html += html_row({"device", escape_html(info.build.backend)});
+  html += html_row({"training time", fixed(seconds, 1) + " s, best epoch rate " + fixed(rate, 1) +
+                                         " images per second"});
+  html += html_row({"next", "<code>" + escape_html(info.next_command) + "</code>"});
   return html + "</table>\n";
 }
 
@@ -174,18 +139,13 @@ std::string facts(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
 
 std::string report_html(const RunInfo& info, const std::vector<EpochRecord>& epochs,
                         const std::string& recipe) {
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>lamella: " +
-      escape_html(info.card.spec.name) + "</title>\n<style>" + kStyle +
-      "</style>\n</head>\n<body>\n";
-  html += headline(info, epochs) + curves(epochs);
+  std::string html = headline(info, epochs) + curves(epochs);
   if (info.best_epoch > 0 && info.best_confusion.images() > 0) {
     html += matrix(info) + per_class(info);
   }
   html += facts(info, epochs);
-  return html + "<h2>Recipe</h2>\n<pre>" + escape_html(recipe) + "</pre>\n</body>\n</html>\n";
+  html += "<h2>Recipe</h2>\n<pre>" + escape_html(recipe) + "</pre>\n";
+  return html_page("lamella: " + info.card.spec.name, kStyle, html);
 }
 
 }  // namespace lamella

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "train/format.h"
+#include "train/html_page.h"
 
 namespace lamella {
 namespace {
@@ -51,11 +52,6 @@ Axes fit(const std::vector<Curve>& curves, double low, double high) {
   return axes;
 }
 
-std::string text_at(double x, double y, const std::string& anchor, const std::string& content) {
-  return "<text x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor +
-         "\">" + escape_html(content) + "</text>";
-}
-
 std::string grid(const Axes& axes) {
   std::string svg;
   const double step = tick_step(axes.high - axes.low, 5);
@@ -67,14 +63,14 @@ std::string grid(const Axes& axes) {
     const std::string y = fixed(axes.y(v), 1);
     svg += "<line class=\"grid\" x1=\"" + fixed(kLeft, 0) + "\" x2=\"" + fixed(kWidth - kRight, 0) +
            "\" y1=\"" + y + "\" y2=\"" + y + "\"/>";
-    svg += text_at(kLeft - 6, axes.y(v) + 4, "end", fixed(v, decimals));
+    svg += svg_text(kLeft - 6, axes.y(v) + 4, "end", fixed(v, decimals));
   }
   const double every = std::max(1.0, std::round(tick_step(std::max(axes.count, 2.0), 8)));
   for (double epoch = 1; epoch <= axes.count; epoch += every) {
-    svg += text_at(axes.x(epoch), kHeight - kBottom + 16, "middle", fixed(epoch, 0));
+    svg += svg_text(axes.x(epoch), kHeight - kBottom + 16, "middle", fixed(epoch, 0));
     if (epoch == 1 && every > 1) epoch = 0;  // 1, then multiples of `every`
   }
-  return svg + text_at((kLeft + kWidth - kRight) / 2, kHeight - 4, "middle", "epoch");
+  return svg + svg_text((kLeft + kWidth - kRight) / 2, kHeight - 4, "middle", "epoch");
 }
 
 std::string line(const Curve& curve, const Axes& axes) {
@@ -94,30 +90,9 @@ std::string line(const Curve& curve, const Axes& axes) {
 
 }  // namespace
 
-std::string escape_html(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      case '\'':
-        safe += "&#39;";
-        break;
-      default:
-        safe += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
-    }
-  }
-  return safe;
+std::string svg_text(double x, double y, const std::string& anchor, const std::string& content) {
+  return "<text x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor +
+         "\">" + escape_html(content) + "</text>";
 }
 
 std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, double low,
@@ -125,11 +100,11 @@ std::string svg_plot(const std::string& title, const std::vector<Curve>& curves,
   const Axes axes = fit(curves, low, high);
   std::string svg = "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
                     "\" role=\"img\" aria-label=\"" + escape_html(title) + "\">";
-  svg += "<g class=\"title\">" + text_at(kLeft, 16, "start", title) + "</g>" + grid(axes);
+  svg += "<g class=\"title\">" + svg_text(kLeft, 16, "start", title) + "</g>" + grid(axes);
   double key = kWidth - kRight;
   for (auto curve = curves.rbegin(); curve != curves.rend(); ++curve) {
     svg += line(*curve, axes);
-    svg += "<g fill=\"" + curve->colour + "\">" + text_at(key, 16, "end", curve->name) + "</g>";
+    svg += "<g fill=\"" + curve->colour + "\">" + svg_text(key, 16, "end", curve->name) + "</g>";
     key -= 9.0 * static_cast<double>(curve->name.size()) + 16;
   }
   return svg + "</svg>\n";

@@ -1,4 +1,4 @@
-// A line chart as inline SVG, for the report. Private to train/.
+// A line chart as inline SVG, for the report. Private to train/ and tools/.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Curve {
 std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, double low = 0,
                      double high = 0);
 
-// Text for HTML and SVG: & < > " ' escaped, control characters replaced.
-std::string escape_html(const std::string& text);
+// One line of text; `anchor` is start, middle or end. The text is escaped.
+std::string svg_text(double x, double y, const std::string& anchor, const std::string& text);
 
 }  // namespace lamella

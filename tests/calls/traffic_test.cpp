@@ -67,14 +67,6 @@ double bytes_of_tiles(const KernelCall& call) {
   return static_cast<double>(line.get("N") * line.get("C") * ((halo + results) * element + argmax));
 }
 
-double bytes_by_block(const tool::CountedCall& counted) {
-  std::uint64_t sectors = 0;
-  for (const simt::KernelCounts& kernel : counted.counts) {
-    sectors += kernel.sectors_distinct_by_block;
-  }
-  return 32.0 * static_cast<double>(sectors);
-}
-
 struct Network {
   const char* name;
   const char* dtype;
@@ -98,7 +90,9 @@ TEST_P(Traffic, IsNearTheLeast) {
     const auto least = static_cast<double>(call.least_bytes());
     EXPECT_LE(static_cast<double>(counted.bytes_distinct()), kMost * least) << call.line;
     if (is_pooling(call.line)) {
-      EXPECT_LE(bytes_by_block(counted), kMost * bytes_of_tiles(call)) << call.line;
+      EXPECT_LE(static_cast<double>(counted.bytes_distinct_by_block()),
+                kMost * bytes_of_tiles(call))
+          << call.line;
       continue;
     }
     EXPECT_LE(static_cast<double>(counted.bytes_requested()), kMost * least) << call.line;

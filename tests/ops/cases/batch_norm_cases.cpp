@@ -187,6 +187,7 @@ const OpFamily batch_norm_bwd_apply_family{
         "pixels=40 C=8 x_pitch=24 dx_pitch=40 relu_in=1",
         "pixels=40 C=8 y_pitch=24 dx_pitch=16 relu_out=1 training=0 add=1",
         "pixels=40 C=8 dx_pitch=15",
+        "pixels=40 C=8 x_pitch=15",
     },
     batch_norm_bwd_apply_case};
 
