@@ -104,7 +104,8 @@ __device__ __forceinline__ void write_partial(A (&mine)[V], std::int64_t channel
   merge_rows<V>(mine);
   if (threadIdx.y == 0) {
     for (int f = 0; f < A::kFields; ++f) {
-      for (int i = 0; i < V; ++i) merged[f][threadIdx.x * V + i] = mine[i].v[f];
+      for (int i = 0; i < V; ++i)
+        merged[f][threadIdx.x * V + static_cast<unsigned>(i)] = mine[i].v[f];
     }
   }
   __syncthreads();

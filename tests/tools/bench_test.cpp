@@ -99,7 +99,7 @@ TEST_F(BenchTest, WrongLimitsAreASentence) {
 TEST_F(BenchTest, ThePageStandsAlone) {
   ASSERT_EQ(bench({"--html", file("page.html"), "--roofline", "a100"}).status, 0);
   const std::string page = read_file(file("page.html"));
-  for (const char* part : {"<!doctype html>", "<svg", "softmax_fwd", "softmax.cu", "a100"}) {
+  for (const char* part : {"<!DOCTYPE html>", "<svg", "softmax_fwd", "softmax.cu", "a100"}) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   }
   for (const char* part : {"<script", "src=", "href=\"http", "@import", "url("}) {
