@@ -27,7 +27,7 @@ details { margin: 6px 0 14px; } summary { cursor: pointer; }
 h3 { font-size: 14px; margin: 18px 0 4px; overflow-wrap: anywhere; }
 td, th { white-space: nowrap; } .finding { border-left: 3px solid var(--warn); padding: 2px 10px;
   margin: 10px 0; overflow-wrap: anywhere; } .finding b { color: var(--warn); }
-td:last-child.place { text-align: left; } .place { font-family: ui-monospace, monospace; }
+th.place, td.place { text-align: left; } .place { font-family: ui-monospace, monospace; }
 )";
 
 using Group = std::vector<const Row*>;  // of one kernel
@@ -101,10 +101,10 @@ std::string headline(const std::vector<Row>& rows, const std::vector<Group>& gro
                      "sheet of " +
                      escape_html(gpu.name) + " allows at best.</p>\n<div class=\"figures\">\n";
   html += html_figure(std::to_string(findings), findings == 1 ? "finding" : "findings");
-  html += html_figure(fixed(sums.least / 1e6, 1) + " MB", "least that the calls can move");
+  html += html_figure(three_digits(sums.least / 1e6) + " MB", "least that the calls can move");
   html += html_figure(times(sums.distinct, sums.least), "touched");
   html += html_figure(times(sums.requested, sums.least), "requested");
-  return html + html_figure(fixed(1e6 * sums.floor, 0) + " &micro;s", "floor of all calls") +
+  return html + html_figure(three_digits(1e6 * sums.floor) + " &micro;s", "floor of all calls") +
          "</div>\n";
 }
 
