@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Puts a kernel of yours in the place of one of lamella's, tests it, counts what it does to memory,
 # and shows that beside lamella's own. Needs g++ and a release build, no GPU.
-#   tools/try_kernel.sh MY.cu --as ENTRY [--call "ENTRY key=value ..."]... [--build FOLDER]
+#   tools/try_kernel.sh MY.cu --as ENTRY [--call "ENTRY key=value ..."]... [--dtype f32|bf16|f16]
+#                       [--build FOLDER]
 # ENTRY is an entry of kernels/kernel_table.h, such as softmax_fwd. MY.cu is either
 #   - a changed copy of the file of kernels/cuda that has it, or
 #   - a file with a launcher of that name and signature in namespace lamella::student:
 #       #include "kernels/cuda/common.h"
 #       namespace lamella::student { void softmax_fwd(const KernelContext& ctx, ...) {...} }
-# Exit: 0 tests passed and nothing was found; 1 not; 2 bad usage.
+# --dtype: of the tests, and of calls that name none; f32 if left out.
+# The last line is the verdict. Exit: 0 tests passed and nothing was found; 1 not; 2 bad usage. A
+# library that fails is kept, so that what is said to repeat a failure finds it.
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$repo/build/release entry='' kernel='' calls=()
+build=$repo/build/release entry='' kernel='' dtype=f32 calls=()
 
 usage() {
   echo "try_kernel: $*; see the first lines of tools/try_kernel.sh" >&2
@@ -21,6 +24,7 @@ while (($#)); do
   case $1 in
     --as) entry=${2:-} && shift 2 ;;
     --call) calls+=("${2:-}") && shift 2 ;;
+    --dtype) dtype=${2:-} && shift 2 ;;
     --build) build=$(realpath "${2:-}") && shift 2 ;;
     -*) usage "there is no option $1" ;;
     *) kernel=$(realpath "$1") && shift ;;
@@ -29,6 +33,7 @@ done
 [[ -f $kernel ]] || usage "there is no file '$kernel'"
 original=$(grep -l "  table\.$entry = " "$repo"/kernels/cuda/*.cu 2>/dev/null || true)
 [[ -n $entry && -n $original ]] || usage "--as '$entry' is no entry that kernels/cuda fills"
+[[ $dtype =~ ^(f32|bf16|f16)$ ]] || usage "--dtype is '$dtype'; it may be f32, bf16 or f16"
 for binary in op_tests lamella; do
   [[ -x $build/bin/$binary ]] ||
     usage "$build/bin/$binary is missing: cmake --preset release && cmake --build build/release"
@@ -90,14 +95,16 @@ case $entry in
   batch_norm_*) suite=batch_norm ;;
 esac
 status=0
+again="repeat it with: LD_LIBRARY_PATH=$work/lib $build/bin/op_tests"
 for run in "--device=simt --simt-seeds=8" "--device=simt-counted"; do
   # shellcheck disable=SC2086
-  yours "$build/bin/op_tests" $run --gtest_filter="$suite*:$entry.*" --gtest_brief=1 \
-    >"$work/tests" 2>&1 || status=1
+  yours "$build/bin/op_tests" $run --dtype="$dtype" --gtest_filter="$suite*:$entry.*" \
+    --gtest_brief=1 >"$work/tests" 2>&1 || status=1
   passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$work/tests")
   echo "tests, ${run#--device=}: ${passed:-0} passed"
   ((${passed:-0} > 0)) || status=1
-  grep -v -E '^(Note|Running|\[[ =-])' "$work/tests" | head -n 20 || true
+  grep -v -E '^(Note|Running|\[[ =-])' "$work/tests" | head -n 20 |
+    sed "s#repeat it with: op_tests#$again#" || true
 done
 
 # Where no call is named: two layers of a network, small ones first.
@@ -109,11 +116,39 @@ if ((!${#calls[@]})); then
   done
   ((${#calls[@]})) || echo "no network of tests/shapes calls $entry: count one with --call"
 fi
+# What one summary is larger in than the other: "requested 2.00x, lamella's 1.00x".
+larger() { # LAMELLA'S YOURS
+  paste <(echo "$1") <(echo "$2") | awk '{
+    split("distinct requested sectors/request conflicts", name)
+    half = NF / 2
+    for (i = 1; i <= 4; ++i) {
+      theirs = $(half - 4 + i); mine = $(NF - 4 + i)
+      if (mine + 0 > 1.01 * theirs) worse = worse (worse ? "; " : "") \
+        name[i] " " mine ", lamella'"'"'s " theirs
+    }
+    print worse
+  }'
+}
+worse=''
 for call in "${calls[@]}"; do
-  echo
-  echo "$call"
-  echo "  lamella's: $("$build/bin/lamella" bench kernels "$call" | tail -n 1)"
-  echo "  yours:     $(yours "$build/bin/lamella" bench kernels "$call" --lines | sed -n 2p)"
-  yours "$build/bin/lamella" bench kernels "$call" --lines | tail -n +3
+  [[ $call == *dtype=* ]] || call+=" dtype=$dtype"
+  theirs=$("$build/bin/lamella" bench kernels "$call" | tail -n 1)
+  yours "$build/bin/lamella" bench kernels "$call" --lines >"$work/lines" || status=1
+  mine=$(sed -n 2p "$work/lines")
+  printf '\n%s\n  lamella'"'"'s: %s\n  yours:     %s\n' "$call" "$theirs" "$mine"
+  tail -n +3 "$work/lines"
+  more=$(larger "$theirs" "$mine")
+  [[ -z $more ]] || worse+=" $call: $more."
 done
+echo
+if ((status)); then
+  trap - EXIT
+  echo "verdict: wrong in $dtype. Your library is kept in $work"
+elif [[ -n $worse ]]; then
+  echo "verdict: right, but it moves more.$worse"
+elif ((${#calls[@]})); then
+  echo "verdict: right, and it moves no more than lamella's"
+else
+  echo "verdict: right"
+fi
 exit $status

@@ -25,9 +25,12 @@ echo "$count commands of docs/kernels.md work"
 
 # A kernel with a fault must not pass, and its line is named.
 sed 's/c < s.C; ++c) probs/c <= s.C; ++c) probs/' tests/calls/student/naive_softmax.cu >wrong.cu
-if tools/try_kernel.sh wrong.cu --as softmax_fwd >output 2>&1; then
+if TMPDIR=$tree tools/try_kernel.sh wrong.cu --as softmax_fwd >output 2>&1; then
   echo "a kernel that writes past its rows passes" && exit 1
 fi
+grep -q '^verdict: wrong in f32' output || { echo "no verdict:" && cat output && exit 1; }
+again=$(sed -n 's/^ *repeat it with: //p' output | head -n 1)
+! bash -c "$again" >again 2>&1 || { echo "passes when repeated: $again" && exit 1; }
 grep -q 'wrong.cu:1[0-9]' output || { echo "the line is not named:" && cat output && exit 1; }
 if tools/try_kernel.sh wrong.cu --as soft_fwd >output 2>&1; then exit 1; fi
 grep -q "is no entry" output
