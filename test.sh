@@ -66,7 +66,7 @@ stage release 1200 build build/release release || { stages_end || exit 1; }
 if [[ $tier == fast ]]; then
   stage release-tests 150 tests build/release -L fast || true
 else
-  stage release-tests 900 tests build/release || true
+  stage release-tests 1200 tests build/release || true
   stage clang 600 clang_build || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
