@@ -92,6 +92,29 @@ __device__ __forceinline__ void store(T* __restrict__ p, Run<V> run, Write write
   store<V>(p, run);
 }
 
+// A run of f32 in shared memory whose groups of four do not lie next to each other: at(first) is
+// where the group that begins with element `first` is. Shorter runs are one group.
+template <int V, class At>
+__device__ __forceinline__ Run<V> load_fours(const At& at) {
+  constexpr int kGroup = V < 4 ? V : 4;
+  Run<V> run;
+  UNROLL for (int first = 0; first < V; first += kGroup) {
+    const Run<kGroup> group = load<kGroup>(at(first));
+    UNROLL for (int i = 0; i < kGroup; ++i) run[first + i] = group[i];
+  }
+  return run;
+}
+
+template <int V, class At>
+__device__ __forceinline__ void store_fours(const Run<V>& run, const At& at) {
+  constexpr int kGroup = V < 4 ? V : 4;
+  UNROLL for (int first = 0; first < V; first += kGroup) {
+    Run<kGroup> group;
+    UNROLL for (int i = 0; i < kGroup; ++i) group[i] = run[first + i];
+    store<kGroup>(at(first), group);
+  }
+}
+
 // --- device: threads -> a matrix of pixels x channels -------------------------------------------
 // Neighbouring threads (x) take neighbouring runs of V channels, so a warp's access is contiguous;
 // threads y take pixels. Each thread loops: for (i = begin; i < end; i += step).

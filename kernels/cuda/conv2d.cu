@@ -8,8 +8,7 @@
 // deterministic. FLOPs: 2 * N * P * Q * K * R * S * C.
 #include "kernels/cuda/conv2d_direct.h"
 #include "kernels/cuda/families.h"
-#include "kernels/cuda/product/conv_operands.h"
-#include "kernels/cuda/product/launch.h"
+#include "kernels/cuda/product/conv_launch.h"
 
 namespace lamella::cuda {
 namespace {

@@ -61,13 +61,6 @@ __device__ __forceinline__ float* result_at(float* results, int pixel, int filte
   return results + pixel * kFilters + (filter / 4 ^ pixel % 2) * 4 + filter % 4;
 }
 
-__device__ __forceinline__ int lane() {
-  return static_cast<int>(threadIdx.x) % kWarpLanes;
-}
-__device__ __forceinline__ int warp() {
-  return static_cast<int>(threadIdx.x) / kWarpLanes;
-}
-
 // A tile of pixels, and the block's group of filters.
 struct Corner {
   int p, q;
@@ -88,9 +81,9 @@ __device__ __forceinline__ void bring_patch(const Conv2dShape& s, const Patch& s
   const int C = static_cast<int>(s.C);
   const std::int64_t top = corner.p * s.stride_h - s.pad_h;
   const std::int64_t left = corner.q * s.stride_w - s.pad_w;
-  for (int row = warp(); row < size.rows; row += kWarps) {
+  for (int row = warp_of_thread(); row < size.rows; row += kWarps) {
     const std::int64_t h = top + row;
-    for (int element = lane(); element < size.columns; element += kWarpLanes) {
+    for (int element = lane_of_thread(); element < size.columns; element += kWarpLanes) {
       const std::int64_t w = left + element / C;
       float value = 0;
       if (h >= 0 && h < s.H && w >= 0 && w < s.W) {
@@ -108,9 +101,9 @@ __device__ __forceinline__ void bring_filters(const Conv2dShape& s, const Layout
                                               const Corner& corner, const T* __restrict__ w,
                                               float* filters) {
   const int used = static_cast<int>(s.S * s.C), all = static_cast<int>(s.R) * layout.segment;
-  for (int filter = warp(); filter < kFilters; filter += kWarps) {
+  for (int filter = warp_of_thread(); filter < kFilters; filter += kWarps) {
     const std::int64_t k = corner.filter + filter;
-    for (int element = lane(); element < all; element += kWarpLanes) {
+    for (int element = lane_of_thread(); element < all; element += kWarpLanes) {
       const int r = element / layout.segment, tap = element % layout.segment;
       const bool there = k < s.K && tap < used;
       const float value = there ? static_cast<float>(w[(k * s.R + r) * used + tap]) : 0.0F;
@@ -125,13 +118,13 @@ struct Sums {
 };
 
 __device__ __forceinline__ int row_of_thread() {
-  return warp() % 2 * 4 + lane() / kFilterThreads;
+  return warp_of_thread() % 2 * 4 + lane_of_thread() / kFilterThreads;
 }
 __device__ __forceinline__ int column_of_thread() {
-  return warp() / 2 * kRun;
+  return warp_of_thread() / 2 * kRun;
 }
 __device__ __forceinline__ int filter_of_thread() {
-  return lane() % kFilterThreads * 4;
+  return lane_of_thread() % kFilterThreads * 4;
 }
 
 __device__ __forceinline__ void multiply(const Conv2dShape& s, const Layout& layout, float* filters,
@@ -162,17 +155,14 @@ __device__ __forceinline__ void multiply(const Conv2dShape& s, const Layout& lay
 template <int V, class T>
 __device__ __forceinline__ void write_results(const Conv2dShape& s, const Corner& corner,
                                               float* results, T* __restrict__ y) {
-  constexpr int kLanes = kFilters / V, kPart = V < 4 ? V : 4;
+  constexpr int kLanes = kFilters / V;
   const int filter = static_cast<int>(threadIdx.x) % kLanes * V;
   for (int pixel = static_cast<int>(threadIdx.x) / kLanes; pixel < kRows * kColumns;
        pixel += kBlock / kLanes) {
     const std::int64_t p = corner.p + pixel / kColumns, q = corner.q + pixel % kColumns;
     if (p >= s.P || q >= s.Q || corner.filter + filter >= s.K) continue;
-    Run<V> run;
-    UNROLL for (int first = 0; first < V; first += kPart) {
-      const Run<kPart> part = load<kPart>(result_at(results, pixel, filter + first));
-      UNROLL for (int i = 0; i < kPart; ++i) run[first + i] = part[i];
-    }
+    const Run<V> run =
+        load_fours<V>([&](int first) { return result_at(results, pixel, filter + first); });
     const std::int64_t at = (corner.image * s.P + p) * s.Q + q;
     store<V>(y + at * s.y_pitch + corner.filter + filter, run);
   }
@@ -241,7 +231,7 @@ struct WeightLayout {
 template <int V, class T>
 __device__ __forceinline__ void bring_gradients(const Conv2dShape& s, const Corner& corner,
                                                 const T* __restrict__ dy, float* gradients) {
-  constexpr int kLanes = kFilters / V, kPart = V < 4 ? V : 4;
+  constexpr int kLanes = kFilters / V;
   const int filter = static_cast<int>(threadIdx.x) % kLanes * V;
   for (int pixel = static_cast<int>(threadIdx.x) / kLanes; pixel < kRows * kColumns;
        pixel += kBlock / kLanes) {
@@ -249,11 +239,7 @@ __device__ __forceinline__ void bring_gradients(const Conv2dShape& s, const Corn
     const std::int64_t at = (corner.image * s.P + p) * s.Q + q, k = corner.filter + filter;
     Run<V> run{};
     if (p < s.P && q < s.Q && k < s.K) run = load<V>(dy + at * s.y_pitch + k);
-    UNROLL for (int first = 0; first < V; first += kPart) {
-      Run<kPart> part;
-      UNROLL for (int i = 0; i < kPart; ++i) part[i] = run[first + i];
-      store<kPart>(result_at(gradients, pixel, filter + first), part);
-    }
+    store_fours(run, [&](int first) { return result_at(gradients, pixel, filter + first); });
   }
 }
 
@@ -316,11 +302,11 @@ __global__ void conv2d_direct_bwd_weight_kernel(Conv2dShape s, WeightLayout layo
     }
   }
   __syncthreads();
-  for (int filter = warp(); filter < kFilters; filter += kWarps) {
+  for (int filter = warp_of_thread(); filter < kFilters; filter += kWarps) {
     const std::int64_t k = std::int64_t{blockIdx.y} * kFilters + filter;
     if (k >= s.K) break;
     float* row = partials + (blockIdx.x * s.K + k) * layout.taps;
-    for (int tap = lane(); tap < layout.taps; tap += kWarpLanes) {
+    for (int tap = lane_of_thread(); tap < layout.taps; tap += kWarpLanes) {
       row[tap] = results[filter * layout.result_pitch + tap];
     }
   }

@@ -1,6 +1,7 @@
 // The norm of all gradients, and what an optimiser step takes from it: the factor of clipping,
 // whether to step at all, Adam's corrections. All of it stays on the device.
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/partials.h"
 #include "kernels/cuda/tensor_list.h"
 
 namespace lamella::cuda {
@@ -30,8 +31,7 @@ __global__ void gradient_norm_partial_kernel(GRID_CONSTANT(GradientBatch) batch,
     const Run<V> run = load<V>(g + i);
     for (int j = 0; j < V; ++j) sum += run[j] * run[j];
   });
-  sum = block_sum<kBlock>(sum);
-  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+  write_block_sum(sum, partials);
 }
 
 // 1 - beta^step, by squaring: the same on every device.
@@ -50,9 +50,7 @@ __device__ __forceinline__ float correction_of(float beta, std::int64_t step) {
 __global__ void gradient_control_kernel(std::int64_t count, GradientParams p,
                                         const float* __restrict__ partials,
                                         float* __restrict__ skipped, float* __restrict__ control) {
-  float sum = 0;
-  for (std::int64_t i = threadIdx.x; i < count; i += kBlock) sum += partials[i];
-  sum = block_sum<kBlock>(sum);
+  const float sum = sum_of_partials(count, partials);
   if (threadIdx.x != 0) return;
   const float norm = p.grad_scale * sqrtf(sum), before = skipped[0];
   const std::int64_t step = p.step - static_cast<std::int64_t>(before);
@@ -79,7 +77,7 @@ void gradient_control(const KernelContext& ctx, const UpdateList& list,
       next += batch.chunks();
     });
   });
-  launch("gradient_control", gradient_control_kernel, dim3{1, 1, 1}, dim3{kBlock, 1, 1}, 0, ctx,
+  launch("gradient_control", gradient_control_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx,
          chunks, params, partials, skipped, control);
 }
 

@@ -1,11 +1,9 @@
 // The L2 penalty, lambda times the sum of squared weights, and its gradient.
-#include "kernels/cuda/common.h"
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/partials.h"
 
 namespace lamella::cuda {
 namespace {
-
-constexpr int kMaxPartials = 1024;
 
 // partials[block] = sum of w^2 over this block's share.
 // Threads take runs of V consecutive elements; V fills 16 bytes where count and pointer allow.
@@ -20,8 +18,7 @@ __global__ void l2_penalty_partial_kernel(std::int64_t count, const T* __restric
     const Run<V> run = load<V>(w + i);
     for (int j = 0; j < V; ++j) sum += run[j] * run[j];
   }
-  sum = block_sum<kBlock>(sum);
-  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+  write_block_sum(sum, partials);
 }
 
 // loss[0] (=|+=) lambda * sum of the partials.
@@ -29,9 +26,7 @@ __global__ void l2_penalty_partial_kernel(std::int64_t count, const T* __restric
 // Least bytes: count * 4.  FLOPs: count.
 __global__ void l2_penalty_merge_kernel(int count, float lambda, const float* __restrict__ partials,
                                         float* __restrict__ loss, Write write) {
-  float sum = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += kBlock) sum += partials[i];
-  sum = block_sum<kBlock>(sum);
+  const float sum = sum_of_partials(count, partials);
   if (threadIdx.x == 0) store<1>(loss, Run<1>{{lambda * sum}}, write);
 }
 
@@ -59,7 +54,7 @@ void l2_penalty_fwd(const KernelContext& ctx, const FlatShape& s, float lambda, 
     float* partials = ctx.scratch<float>(plan.grid.x);
     launch("l2_penalty_fwd", l2_penalty_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx,
            s.count, static_cast<const T*>(w), partials);
-    launch("l2_penalty_fwd", l2_penalty_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
+    launch("l2_penalty_fwd", l2_penalty_merge_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx,
            static_cast<int>(plan.grid.x), lambda, partials, loss, write);
   });
 }

@@ -7,8 +7,7 @@
 // Accumulation in f32; deterministic. FLOPs: 2 * N * P * Q * K * R * S * C, and 4 for each element
 // of x as often as it is read.
 #include "kernels/cuda/families.h"
-#include "kernels/cuda/product/conv_operands.h"
-#include "kernels/cuda/product/launch.h"
+#include "kernels/cuda/product/conv_launch.h"
 
 namespace lamella::cuda {
 namespace {

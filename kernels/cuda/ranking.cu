@@ -2,13 +2,12 @@
 //
 // A warp takes a row, lanes take neighbouring classes. NaN counts as larger than all numbers; of
 // equal classes the lower index comes first.
-#include "kernels/cuda/common.h"
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/partials.h"
+#include "kernels/cuda/rows.h"
 
 namespace lamella::cuda {
 namespace {
-
-constexpr int kRowsPerBlock = 4;  // one warp each
 
 struct Ranked {
   float value;
@@ -30,11 +29,6 @@ __device__ __forceinline__ Ranked first_of_warp(Ranked mine) {
     if (comes_before(other, mine)) mine = other;
   }
   return mine;
-}
-
-__device__ __forceinline__ Loop row_loop() {
-  return {std::int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.y,
-          std::int64_t{gridDim.x} * kRowsPerBlock};
 }
 
 // index[n] = the class of row n that comes before all others.
@@ -83,15 +77,8 @@ __global__ void top_k_rows_kernel(SoftmaxShape s, std::int64_t k, const T* __res
 // Least bytes: count * 4.  FLOPs: 0.
 __global__ void top_k_sum_kernel(std::int64_t count, const std::int32_t* __restrict__ row_hits,
                                  std::int32_t* __restrict__ hits) {
-  std::int32_t sum = 0;
-  for (std::int64_t n = threadIdx.x; n < count; n += kBlock) sum += row_hits[n];
-  sum = block_sum<kBlock>(sum);
+  const std::int32_t sum = sum_of_partials(count, row_hits);
   if (threadIdx.x == 0) hits[0] = sum;
-}
-
-Plan plan_rows(std::int64_t rows) {
-  const auto blocks = std::min<std::int64_t>(divide_up(rows, kRowsPerBlock), kMaxBlocks);
-  return {{static_cast<unsigned>(blocks), 1, 1}, {kWarpLanes, kRowsPerBlock, 1}};
 }
 
 void argmax(const KernelContext& ctx, const SoftmaxShape& s, const void* x, std::int32_t* index) {
@@ -110,7 +97,7 @@ void top_k_hits(const KernelContext& ctx, const SoftmaxShape& s, std::int64_t k,
     launch("top_k_hits", top_k_rows_kernel<T>, plan.grid, plan.block, 0, ctx, s, k,
            static_cast<const T*>(x), labels, row_hits);
   });
-  launch("top_k_hits", top_k_sum_kernel, dim3{1, 1, 1}, dim3{kBlock, 1, 1}, 0, ctx, s.N, row_hits,
+  launch("top_k_hits", top_k_sum_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx, s.N, row_hits,
          hits);
 }
 

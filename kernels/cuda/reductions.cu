@@ -2,13 +2,11 @@
 //
 // Common to both: threads take runs of V consecutive elements; V fills 16 bytes where count and
 // pointer allow. A block leaves a partial result, one block makes the whole of them.
-#include "kernels/cuda/common.h"
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/partials.h"
 
 namespace lamella::cuda {
 namespace {
-
-constexpr int kMaxPartials = 1024;
 
 // partials[block] = sum of this block's share of x.
 // Accumulation in f32: one sum in a thread, then by halves. Deterministic.
@@ -22,8 +20,7 @@ __global__ void sum_partial_kernel(std::int64_t count, const T* __restrict__ x,
     const Run<V> run = load<V>(x + i);
     for (int j = 0; j < V; ++j) sum += run[j];
   }
-  sum = block_sum<kBlock>(sum);
-  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+  write_block_sum(sum, partials);
 }
 
 // faults[block] = number of elements of this block's share of x that are not finite, at most one a
@@ -38,8 +35,7 @@ __global__ void all_finite_partial_kernel(std::int64_t count, const T* __restric
     const Run<V> run = load<V>(x + i);
     for (int j = 0; j < V; ++j) finite = finite && fabsf(run[j]) < INFINITY;
   }
-  const std::int32_t sum = block_sum<kBlock>(finite ? 0 : 1);
-  if (threadIdx.x == 0) faults[blockIdx.x] = sum;
+  write_block_sum(finite ? 0 : 1, faults);
 }
 
 // sum[0] = sum of the partials.
@@ -47,10 +43,8 @@ __global__ void all_finite_partial_kernel(std::int64_t count, const T* __restric
 // Least bytes: count * 4.  FLOPs: count.
 __global__ void sum_merge_kernel(int count, const float* __restrict__ partials,
                                  float* __restrict__ sum) {
-  float mine = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += kBlock) mine += partials[i];
-  mine = block_sum<kBlock>(mine);
-  if (threadIdx.x == 0) sum[0] = mine;
+  const float all = sum_of_partials(count, partials);
+  if (threadIdx.x == 0) sum[0] = all;
 }
 
 // finite[0] = 1 where all faults are 0, else 0.
@@ -58,10 +52,8 @@ __global__ void sum_merge_kernel(int count, const float* __restrict__ partials,
 // Least bytes: count * 4.  FLOPs: 0.
 __global__ void all_finite_merge_kernel(int count, const std::int32_t* __restrict__ faults,
                                         std::int32_t* __restrict__ finite) {
-  std::int32_t mine = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += kBlock) mine += faults[i];
-  mine = block_sum<kBlock>(mine);
-  if (threadIdx.x == 0) finite[0] = mine == 0 ? 1 : 0;
+  const std::int32_t all = sum_of_partials(count, faults);
+  if (threadIdx.x == 0) finite[0] = all == 0 ? 1 : 0;
 }
 
 void sum(const KernelContext& ctx, const FlatShape& s, const void* x, float* result) {
@@ -70,7 +62,7 @@ void sum(const KernelContext& ctx, const FlatShape& s, const void* x, float* res
     float* partials = ctx.scratch<float>(plan.grid.x);
     launch("sum", sum_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count,
            static_cast<const T*>(x), partials);
-    launch("sum", sum_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
+    launch("sum", sum_merge_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx,
            static_cast<int>(plan.grid.x), partials, result);
   });
 }
@@ -81,7 +73,7 @@ void all_finite(const KernelContext& ctx, const FlatShape& s, const void* x, std
     std::int32_t* faults = ctx.scratch<std::int32_t>(plan.grid.x);
     launch("all_finite", all_finite_partial_kernel<T, V>, plan.grid, plan.block, 0, ctx, s.count,
            static_cast<const T*>(x), faults);
-    launch("all_finite", all_finite_merge_kernel, dim3{1, 1, 1}, plan.block, 0, ctx,
+    launch("all_finite", all_finite_merge_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx,
            static_cast<int>(plan.grid.x), faults, finite);
   });
 }

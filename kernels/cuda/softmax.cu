@@ -3,13 +3,12 @@
 // A warp takes a row: lanes take neighbouring classes, and the maximum and the sums over the row go
 // through shuffles. Rows of up to 1024 classes are read once and stay in registers; longer ones are
 // read again for each of these passes, from cache.
-#include "kernels/cuda/common.h"
 #include "kernels/cuda/families.h"
+#include "kernels/cuda/partials.h"
+#include "kernels/cuda/rows.h"
 
 namespace lamella::cuda {
 namespace {
-
-constexpr int kRowsPerBlock = 4;  // one warp each
 
 // One row as a lane sees it: classes lane, lane + 32, and so on; kPerLane of them in registers, or,
 // with kPerLane = 0, none.
@@ -55,12 +54,6 @@ __device__ __forceinline__ RowSum sum_of(const Row<T, kPerLane>& row) {
   max = warp_max(max);
   row.for_each([&](std::int64_t, float x, int) { sum += expf(x - max); });
   return {max, warp_sum(sum)};
-}
-
-// The first row of this warp and the distance to its next.
-__device__ __forceinline__ Loop row_loop() {
-  return {std::int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.y,
-          std::int64_t{gridDim.x} * kRowsPerBlock};
 }
 
 // probs[n,c] = exp(x[n,c] - max) / sum of exp(x[n,.] - max).
@@ -141,13 +134,8 @@ __global__ void cross_entropy_rows_kernel(SoftmaxShape s, const T* __restrict__ 
 __global__ void cross_entropy_mean_kernel(std::int64_t count, const float* __restrict__ row_loss,
                                           const float* __restrict__ row_weight,
                                           float* __restrict__ loss, float* __restrict__ total) {
-  float sum = 0, weights = 0;
-  for (std::int64_t n = threadIdx.x; n < count; n += kBlock) {
-    sum += row_loss[n];
-    weights += row_weight[n];
-  }
-  sum = block_sum<kBlock>(sum);
-  weights = block_sum<kBlock>(weights);
+  const float sum = sum_of_partials(count, row_loss);
+  const float weights = sum_of_partials(count, row_weight);
   if (threadIdx.x != 0) return;
   total[0] = weights;
   loss[0] = sum / weights;
@@ -179,11 +167,6 @@ __global__ void cross_entropy_bwd_kernel(SoftmaxShape s, const float* __restrict
       store_narrow<V>(to, run);
     }
   }
-}
-
-Plan plan_rows(std::int64_t rows) {
-  const auto blocks = std::min<std::int64_t>(divide_up(rows, kRowsPerBlock), kMaxBlocks);
-  return {{static_cast<unsigned>(blocks), 1, 1}, {kWarpLanes, kRowsPerBlock, 1}};
 }
 
 // Calls launch.operator()<T, kPerLane>() with registers for the row, or 0 where it has too many
@@ -218,8 +201,8 @@ void softmax_cross_entropy_fwd(const KernelContext& ctx, const SoftmaxShape& s,
            plan.block, 0, ctx, s, static_cast<const T*>(x), targets.labels, targets.probabilities,
            targets.class_weights, targets.label_smoothing, row_loss, row_weight, residual);
   });
-  launch("softmax_cross_entropy_fwd", cross_entropy_mean_kernel, dim3{1, 1, 1}, dim3{kBlock, 1, 1},
-         0, ctx, s.N, row_loss, row_weight, loss, total);
+  launch("softmax_cross_entropy_fwd", cross_entropy_mean_kernel, kOneBlock.grid, kOneBlock.block, 0,
+         ctx, s.N, row_loss, row_weight, loss, total);
 }
 
 void softmax_cross_entropy_bwd(const KernelContext& ctx, const SoftmaxShape& s,

@@ -1,10 +1,9 @@
-// The warp's matrix instructions (ldmatrix, mma m16n8k16) for the host, and the asynchronous copy,
-// with the meaning they have on the device: kernels/cuda/device/{matrix,async_copy}.h.
+// The warp's matrix instructions (ldmatrix, mma m16n8k16) for the host, with the meaning they have
+// on the device: kernels/cuda/device/matrix.h.
 #pragma once
 
 #include "kernels/cuda/device/memory.h"
 #include "kernels/half.h"
-#include "kernels/simt/async_copies.h"
 #include "kernels/simt/collectives.h"
 
 namespace lamella {
@@ -63,25 +62,5 @@ void multiply_add(const Matrices& a, unsigned b0, unsigned b1, float (&d)[4], LA
 }
 
 #undef LAMELLA_SIMT_LINE
-
-template <class T>
-void copy16_async(T* to, const T* from, bool there) {
-  Vec16<T> value{}, not_there_yet;
-  if (there) value = load16(from);
-  std::memset(&not_there_yet, 0xFF, sizeof(not_there_yet));
-  store16(to, not_there_yet);
-  simt::Bytes16 bytes;
-  std::memcpy(bytes.data(), &value, sizeof(value));
-  simt::start_copy(to, bytes);
-}
-
-inline void commit_copies() {
-  simt::commit_copies();
-}
-
-template <int kGroups>
-void wait_for_copies() {
-  simt::wait_for_copies(kGroups);
-}
 
 }  // namespace lamella

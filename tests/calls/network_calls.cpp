@@ -1,7 +1,5 @@
 #include "tests/calls/network_calls.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -41,20 +39,6 @@ std::vector<KernelCall> network_calls(const std::string& network, const std::str
 
 bool is_product(const KernelCall& call) {
   return call.line.starts_with("conv2d_") || call.line.starts_with("linear_");
-}
-
-void expect_tight_requests(const tool::CountedCall& counted) {
-  bool aligned = true;
-  for (const CallOperand& operand : counted.call.operands) {
-    const std::int64_t bytes = operand.pitch * static_cast<std::int64_t>(size_of(operand.dtype));
-    if (operand.rows > 1 && bytes % 32 != 0) aligned = false;
-  }
-  for (const simt::KernelCounts& kernel : counted.counts) {
-    for (const simt::LineCounts& line : kernel.lines) {
-      EXPECT_LE(line.excess_sectors, aligned ? 0U : 1U)
-          << counted.call.line << ": " << line.kind << " at " << line.chain;
-    }
-  }
 }
 
 }  // namespace lamella

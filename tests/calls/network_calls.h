@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "kernels/calls/kernel_call.h"
-#include "tools/count_call.h"
 
 namespace lamella {
 
@@ -14,13 +13,10 @@ namespace lamella {
 // who changes a kernel may want (tools/mutate_kernels.py).
 std::vector<KernelCall> network_calls(const std::string& network, const std::string& dtype);
 
+// Whether it is set: then fewer calls than a network has are no fault.
 bool only_some_entries();
 
 // Convolution and linear, which are matrix products.
 bool is_product(const KernelCall& call);
-
-// Every request to global memory touches as few sectors as its bytes would fill, one more where
-// rows of pixels do not begin at multiples of 32 bytes.
-void expect_tight_requests(const tool::CountedCall& counted);
 
 }  // namespace lamella

@@ -1,6 +1,6 @@
 // What convolution and linear move on every layer of DenseNet-121 and Inception-v3, one image,
 // forward and backward, in f32 and bf16. Counted, not timed: the same everywhere.
-//   - What the blocks touch, each byte once in a block, is at most 1.5 times what tiles of 128 x
+//   - What the blocks touch, each sector once in a block, is at most 1.5 times what tiles of 128 x
 //   128
 //     need: M * K * ceil(N / 128) + K * N * ceil(M / 128) + M * N elements, where the product is
 //     M x N and K deep. Of convolution this is generous: windows overlap.
@@ -12,6 +12,7 @@
 
 #include "engine/context.h"
 #include "tests/calls/network_calls.h"
+#include "tests/calls/tight_requests.h"
 #include "tools/count_call.h"
 
 namespace lamella {
@@ -62,11 +63,8 @@ TEST_P(ProductTraffic, IsThatOfLargeTiles) {
     ++count;
     const tool::CountedCall counted = tool::count_call(*ctx, call);
     for (const simt::Finding& finding : counted.findings) ADD_FAILURE() << finding.sentence;
-    double by_block = 0;
-    for (const simt::KernelCounts& kernel : counted.counts) {
-      by_block += static_cast<double>(kernel.bytes_distinct_by_block);
-    }
-    EXPECT_LE(by_block, 1.5 * bytes_of_tiles(call)) << call.line;
+    EXPECT_LE(static_cast<double>(counted.bytes_distinct_by_block()), 1.5 * bytes_of_tiles(call))
+        << call.line;
     EXPECT_EQ(counted.worst_conflict_ways(), 1.0) << call.line;
     expect_tight_requests(counted);
   }

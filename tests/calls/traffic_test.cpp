@@ -12,6 +12,7 @@
 
 #include "engine/context.h"
 #include "tests/calls/network_calls.h"
+#include "tests/calls/tight_requests.h"
 #include "tools/count_call.h"
 
 namespace lamella {

@@ -29,7 +29,7 @@ const Known kKnown[] = {
      "partial results of so many channels are always written by 16 bytes"},
     {kWeightVectors, "global (read|write) of .*", kElement,
      "with so many channels dw is written by one element only if it is not aligned to 16 bytes"},
-    {kWeightVectors, "shared read of 4 bytes", "load<kPart>(staged(r, column + first))",
+    {kWeightVectors, "shared read of 4 bytes", "load_fours<W>(",
      "the same: elements are written one by one only then"},
 };
 

@@ -86,19 +86,12 @@ void batch_norm_stats(Ctx ctx, const BatchNormShape& shape, const void* x, float
   sum_columns<2>(ctx, shape.pixels, shape.C, partial, parts, block, finish);
 }
 
-// Each row is still in the cache when its statistics are made only where x is small: two passes.
+// Two passes over x: rows are cut otherwise for the statistics than for the copy.
 void batch_norm_copy_stats(Ctx ctx, const BatchNormShape& shape, const void* x, void* y,
                            float* mean, float* var) {
   require_f32("batch_norm_copy_stats", shape.dtype);
-  const auto* in = static_cast<const float*>(x);
-  auto* out = static_cast<float*>(y);
-  const bool dense = shape.x_pitch == shape.C && shape.y_pitch == shape.C;
-  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
-    const float* a = in + row * shape.x_pitch + from;
-    float* b = out + row * shape.y_pitch + from;
-    for (std::int64_t i = 0; i < n; ++i) b[i] = a[i];
-  };
-  for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
+  copy_rows(ctx, shape.pixels, shape.C, static_cast<const float*>(x), shape.x_pitch,
+            static_cast<float*>(y), shape.y_pitch);
   batch_norm_stats(ctx, shape, x, mean, var);
 }
 

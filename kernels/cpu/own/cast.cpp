@@ -51,27 +51,17 @@ void cast(Ctx ctx, const CastShape& shape, const void* x, void* y, Write write) 
 }
 
 void copy(Ctx ctx, const SliceShape& shape, const void* x, void* y, Write write) {
-  if (shape.dtype == DType::BF16 || shape.dtype == DType::F16) {
-    cast(ctx, {shape.pixels, shape.C, shape.x_pitch, shape.y_pitch, shape.dtype, shape.dtype}, x, y,
-         write);
+  const CastShape same{shape.pixels,  shape.C,     shape.x_pitch,
+                       shape.y_pitch, shape.dtype, shape.dtype};
+  if (shape.dtype == DType::BF16 || shape.dtype == DType::F16) return cast(ctx, same, x, y, write);
+  if (write == Write::Set) {
+    if (shape.dtype != DType::I32) require_f32("copy", shape.dtype);
+    copy_rows(ctx, shape.pixels, shape.C, static_cast<const float*>(x), shape.x_pitch,
+              static_cast<float*>(y), shape.y_pitch);
     return;
   }
-  // Bits are moved, so that i32 travels as f32 does; only adding needs numbers.
-  if (shape.dtype != DType::I32 || write == Write::Add) require_f32("copy", shape.dtype);
-  const auto* in = static_cast<const float*>(x);
-  auto* out = static_cast<float*>(y);
-  const bool dense = shape.x_pitch == shape.C && shape.y_pitch == shape.C;
-  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
-    const float* a = in + row * shape.x_pitch + from;
-    float* b = out + row * shape.y_pitch + from;
-    if (write == Write::Set)
-      for_vectors(n, [&](std::int64_t i, auto lanes) { lanes.store(b + i, lanes.load(a + i)); });
-    else
-      for_vectors(n, [&](std::int64_t i, auto lanes) {
-        lanes.store(b + i, lanes.load(b + i) + lanes.load(a + i));
-      });
-  };
-  for_row_pieces(ctx, shape.pixels, shape.C, dense, body);
+  require_f32("copy", shape.dtype);
+  cast(ctx, same, x, y, write);
 }
 
 }  // namespace

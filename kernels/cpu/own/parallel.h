@@ -73,4 +73,16 @@ inline void for_row_pieces(Ctx ctx, std::int64_t rows, std::int64_t columns, boo
             });
 }
 
+// y = x, between pitches. Bits are moved, so that i32 travels as f32 does.
+inline void copy_rows(Ctx ctx, std::int64_t rows, std::int64_t columns, const float* x,
+                      std::int64_t x_pitch, float* y, std::int64_t y_pitch) {
+  const bool dense = x_pitch == columns && y_pitch == columns;
+  const auto body = [&](std::int64_t row, std::int64_t from, std::int64_t n) {
+    const float* a = x + row * x_pitch + from;
+    float* b = y + row * y_pitch + from;
+    for_vectors(n, [&](std::int64_t i, auto lanes) { lanes.store(b + i, lanes.load(a + i)); });
+  };
+  for_row_pieces(ctx, rows, columns, dense, body);
+}
+
 }  // namespace lamella::cpu::LAMELLA_ISA

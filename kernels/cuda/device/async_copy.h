@@ -1,14 +1,13 @@
 // Copies from global into shared memory that go on while the thread computes (cp.async, sm_80 and
 // newer). A thread starts some, commits them as a group, and later waits for all but its last
 // groups; what they brought is then visible to the thread, and to the block after a barrier.
-//   copy16_async(to, from, there)  16 bytes, both 16-byte aligned; zeros, and nothing is read,
-//   where
-//                                  there is nothing there
-//   commit_copies()                ends a group, which may be empty
-//   wait_for_copies<n>()           until all groups but the last n are there
+//   copy16_async(to, from, there)
+//     16 bytes, both addresses multiples of 16; zeros, and nothing is read, if nothing is there
+//   commit_copies()        ends a group, which may be empty
+//   wait_for_copies<n>()   until all groups but the last n are there
 #pragma once
 
-#include "kernels/cuda/device/matrix.h"
+#include "kernels/cuda/device/memory.h"
 
 #if defined(__CUDACC__)
 namespace lamella {
@@ -32,4 +31,6 @@ __device__ __forceinline__ void wait_for_copies() {
 }
 
 }  // namespace lamella
+#else
+#include "kernels/simt/async_copy.h"
 #endif

@@ -15,10 +15,9 @@ __device__ __forceinline__ T block_reduce(T value, T neutral, const AcrossWarp& 
   static_assert(kThreads % kWarpLanes == 0 && kThreads <= kWarpLanes * kWarpLanes);
   constexpr int kWarps = kThreads / kWarpLanes;
   SHARED(T, warp_results, [kWarps]);
-  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
-  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = lane_of_thread();
   value = across_warp(value);
-  if (lane == 0) warp_results[warp] = value;
+  if (lane == 0) warp_results[warp_of_thread()] = value;
   __syncthreads();
   value = across_warp(lane < kWarps ? warp_results[lane] : neutral);
   __syncthreads();

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "kernels/cuda/device/half.h"
-#include "kernels/cuda/device/language.h"
+#include "kernels/cuda/device/memory.h"
 
 #if defined(__CUDACC__)
 namespace lamella {
@@ -20,10 +20,6 @@ namespace lamella {
 struct Matrices {
   unsigned v[4];
 };
-
-__device__ __forceinline__ unsigned shared_address(const void* p) {
-  return static_cast<unsigned>(__cvta_generic_to_shared(p));
-}
 
 template <class T>
 __device__ __forceinline__ Matrices load_matrices(const T* row) {

@@ -108,6 +108,11 @@ __device__ __forceinline__ void store8(T* __restrict__ p, const Vec8<T>& values)
 #define SHARED(type, name, ...) __shared__ type name __VA_ARGS__
 
 namespace lamella {
+// An address in shared memory as instructions take it.
+__device__ __forceinline__ unsigned shared_address(const void* p) {
+  return static_cast<unsigned>(__cvta_generic_to_shared(p));
+}
+
 template <class T>
 __device__ __forceinline__ T* dynamic_shared() {
   extern __shared__ uint4 lamella_dynamic_shared[];

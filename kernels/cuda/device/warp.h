@@ -1,5 +1,6 @@
-// Reductions over the 32 lanes of a warp, by shuffles. Every lane of the warp calls them, and
-// every lane gets the result. The order of additions is fixed: deterministic.
+// The 32 lanes of a warp: where a thread is among them, and reductions over them by shuffles, which
+// every lane calls and whose result every lane gets. The order of additions is fixed:
+// deterministic.
 #pragma once
 
 #include "kernels/cuda/device/language.h"
@@ -8,6 +9,14 @@ namespace lamella {
 
 constexpr int kWarpLanes = 32;
 constexpr unsigned kAllLanes = 0xFFFFFFFFU;
+
+// Of this thread, in a block of one dimension.
+__device__ __forceinline__ int lane_of_thread() {
+  return static_cast<int>(threadIdx.x) % kWarpLanes;
+}
+__device__ __forceinline__ int warp_of_thread() {
+  return static_cast<int>(threadIdx.x) / kWarpLanes;
+}
 
 template <class T>
 __device__ __forceinline__ T warp_sum(T value) {

@@ -110,9 +110,12 @@ class FmaProduct {
 
   __device__ __forceinline__ void multiply(Slabs& slabs, int k) {
     Run<4> left[kRowGroups], right[kColumnGroups];
-    UNROLL for (int i = 0; i < kRowGroups; ++i) left[i] = load<4>(slabs.a.at(k, row_of_group(i)));
-    UNROLL for (int j = 0; j < kColumnGroups; ++j) right[j] =
-        load<4>(slabs.b.at(k, column_of_group(j)));
+    UNROLL for (int i = 0; i < kRowGroups; ++i) {
+      left[i] = load<4>(slabs.a.at(k, row_of_group(i)));
+    }
+    UNROLL for (int j = 0; j < kColumnGroups; ++j) {
+      right[j] = load<4>(slabs.b.at(k, column_of_group(j)));
+    }
     UNROLL for (int i = 0; i < kRowGroups * 4; ++i) {
       UNROLL for (int j = 0; j < kColumnGroups * 4; ++j) {
         sum_[i][j] += left[i / 4][i % 4] * right[j / 4][j % 4];

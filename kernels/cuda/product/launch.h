@@ -65,8 +65,8 @@ inline Shares plan_shares(const ProductShape& p, std::int64_t tile_rows,
   return {std::max<std::int64_t>(divide_up(p.depth, depth), 1), depth};
 }
 
-// Calls run.operator()<Tile>(grid, out, reserved) once, and merges the shares where there are
-// several.
+// Calls run.operator()<Tile>(grid, out, reserved) once, where `reserved` is p's floats of scratch,
+// and merges the shares where there are several.
 template <class T, class Tile, class Run>
 void run_tiles(const KernelContext& ctx, const ProductShape& p, T* y, const Run& run) {
   const Shares shares = plan_shares(p, Tile::kRows, Tile::kColumns);

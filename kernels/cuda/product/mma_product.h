@@ -58,7 +58,7 @@ class MmaProduct {
       }
     }
     __syncthreads();  // `write` uses the memory again
-    staging_ = memory.staging[warp()];
+    staging_ = memory.staging[warp_of_thread()];
   }
 
   // As in fma_product.h. The block must have called add.
@@ -109,10 +109,8 @@ class MmaProduct {
     return memory;
   }
 
-  __device__ static int lane() { return static_cast<int>(threadIdx.x) % kWarpLanes; }
-  __device__ static int warp() { return static_cast<int>(threadIdx.x) / kWarpLanes; }
-  __device__ static int warp_row() { return warp() / kWarpsAcross * kWarpRows; }
-  __device__ static int warp_column() { return warp() % kWarpsAcross * kWarpColumns; }
+  __device__ static int warp_row() { return warp_of_thread() / kWarpsAcross * kWarpRows; }
+  __device__ static int warp_column() { return warp_of_thread() % kWarpsAcross * kWarpColumns; }
 
   template <class Operand>
   __device__ __forceinline__ static void fill(const Operand& operand, std::int64_t depth,
@@ -134,8 +132,9 @@ class MmaProduct {
   // and two along it. `lines_first`: the second one is the next of the lines.
   template <bool along_depth, bool lines_first, class Slab>
   __device__ __forceinline__ static Matrices load_pieces(Slab& slab, int line, int depth) {
-    const int low = lane() % kPiece, high = lane() / kPiece * kChunk;
-    const int mixed = lane() / kPiece * kChunk + lane() % kChunk, middle = lane() / kChunk % 2;
+    const int low = lane_of_thread() % kPiece, high = lane_of_thread() / kPiece * kChunk;
+    const int mixed = lane_of_thread() / kPiece * kChunk + lane_of_thread() % kChunk,
+              middle = lane_of_thread() / kChunk % 2;
     if constexpr (along_depth) {
       return lines_first ? load_matrices(slab.at(line + low, depth + high))
                          : load_matrices(slab.at(line + mixed, depth + middle * kChunk));
@@ -169,7 +168,7 @@ class MmaProduct {
   __device__ __forceinline__ void stage_piece(int piece, const float* __restrict__ bias,
                                               std::int64_t columns) const {
     UNROLL for (int j = 0; j < kColumnPieces; ++j) {
-      const int row = lane() / 4, column = j * 8 + lane() % 4 * 2;
+      const int row = lane_of_thread() / 4, column = j * 8 + lane_of_thread() % 4 * 2;
       const std::int64_t y_column = Tile::first_column() + warp_column() + column;
       const float low = bias != nullptr && y_column < columns ? bias[y_column] : 0.0F;
       const float high = bias != nullptr && y_column + 1 < columns ? bias[y_column + 1] : 0.0F;
@@ -189,17 +188,13 @@ class MmaProduct {
   template <int W, class Out, class RowOf>
   __device__ __forceinline__ void write_piece(int piece, const Target<Out>& target,
                                               const RowOf& row_of) const {
-    constexpr int kLanes = kWarpColumns / W, kPart = W < 4 ? W : 4;
-    const int column = lane() % kLanes * W;
+    constexpr int kLanes = kWarpColumns / W;
+    const int column = lane_of_thread() % kLanes * W;
     const std::int64_t y_column = Tile::first_column() + warp_column() + column;
-    for (int r = lane() / kLanes; r < kPiece; r += W) {
+    for (int r = lane_of_thread() / kLanes; r < kPiece; r += W) {
       const std::int64_t row = row_of(Tile::first_row() + warp_row() + piece * kPiece + r);
       if (row < 0) continue;
-      Run<W> run;
-      for (int first = 0; first < W; first += kPart) {
-        const Run<kPart> part = load<kPart>(staged(r, column + first));
-        for (int i = 0; i < kPart; ++i) run[first + i] = part[i];
-      }
+      const Run<W> run = load_fours<W>([&](int first) { return staged(r, column + first); });
       write_run(target.data + row * target.pitch, y_column, target.columns, W > 1, run,
                 target.write);
     }
