@@ -53,21 +53,20 @@ class Project:
 
     def units(self, files):
         """The .cu files that are, or include, one of `files`."""
-        wanted = {Path(file).name for file in files}
+        wanted = set(files)
         folder = self.root / "kernels/cuda"
         while True:
-            more = {path.name for path in [*folder.glob("*.h"), *folder.glob("device/*.h")]
+            more = {str(path.relative_to(self.root)) for path in folder.glob("**/*.h")
                     for name in includes(path) if name in wanted} - wanted
             if not more:
                 break
             wanted |= more
         return sorted(path.name for path in folder.glob("*.cu")
-                      if path.name in wanted or wanted & set(includes(path)))
+                      if f"kernels/cuda/{path.name}" in wanted or wanted & set(includes(path)))
 
 
 def includes(path):
-    return [Path(name).name for name in re.findall(r'#include "(kernels/cuda/[^"]+)"',
-                                                   path.read_text())]
+    return re.findall(r'#include "(kernels/cuda/[^"]+)"', path.read_text())
 
 
 class Library:

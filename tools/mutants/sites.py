@@ -149,10 +149,20 @@ def mark_compiled(tokens):
                 end += 1
         for inner in tokens[i:end + 1]:
             inner.compiled = True
-    for token in tokens:  # template arguments
-        if token.text == "<" and token.partner > 0:
-            for inner in tokens[tokens.index(token):token.partner]:
+    for i, token in enumerate(tokens):
+        template = token.text == "<" and token.partner > 0
+        if template or token.text == "[" and is_extent(tokens, i):
+            for inner in tokens[i:token.partner]:
                 inner.compiled = True
+
+
+def is_extent(tokens, i):
+    """Whether the bracket holds the extent of an array that is declared: float sums[2 * V]."""
+    while tokens[i - 1].text == "]":  # of a second dimension
+        i = tokens[i - 1].partner
+    name, before = tokens[i - 1], tokens[i - 2]
+    is_type = before.kind == "name" and before.text not in NO_OPERAND or before.text in ">*"
+    return name.kind == "name" and is_type and not before.binary
 
 
 class Finder:
