@@ -279,6 +279,15 @@ TEST_F(Contracts, KernelsWithoutWorkWriteNothing) {
   kernels.bias_bwd(kernel_context, {0, 2, 2, 2, DType::F32}, x, y, Write::Set);
   kernels.global_avg_pool_fwd(kernel_context, {1, 0, 2, 2, 2, DType::F32}, x, y);
   kernels.batch_norm_stats(kernel_context, {0, 2, 2, 2}, x, y, y + 1);
+  kernels.bias_fwd(kernel_context, {0, 2, 2, 2, DType::F32}, x, x, y);
+  kernels.linear_bwd_weight(kernel_context, {0, 1, 2, 1, 2, DType::F32}, x, x, y, Write::Set);
+  Conv2dShape conv;
+  conv.H = conv.W = conv.C = conv.R = conv.S = conv.P = conv.Q = conv.x_pitch = 1;
+  conv.K = conv.y_pitch = 2;
+  kernels.conv2d_bwd_weight(kernel_context, conv, x, x, y, Write::Set);
+  if (kernels.norm_conv2d_bwd_weight != nullptr) {
+    kernels.norm_conv2d_bwd_weight(kernel_context, {conv}, x, x, x, x, x, x, y, Write::Set);
+  }
   EXPECT_EQ(host(out), (std::vector<float>{7, 7}));
 }
 

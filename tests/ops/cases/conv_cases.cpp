@@ -165,6 +165,7 @@ const OpFamily linear_family{{"linear_fwd", "linear_bwd_data", "linear_bwd_weigh
                                  "N=12 C=1030 K=260",
                                  "N=72 C=72 K=72 y_pitch=73",
                                  "N=130 C=40 K=136",
+                                 "N=300 C=70 K=9",
                                  "N=65 C=640 K=65",
                              },
                              linear_case};
