@@ -184,6 +184,7 @@ void add_up(Ctx ctx, const float* buffers, std::int64_t parts, std::int64_t coun
 void conv2d_bwd_weight(Ctx ctx, const Conv2dShape& shape, const void* x, const void* dy, void* dw,
                        Write write) {
   require_f32("conv2d_bwd_weight", shape.dtype);
+  if (shape.N == 0) return;
   if (winograd_suits(ConvKind::BackwardWeight, shape))
     return winograd_bwd_weight(ctx, shape, static_cast<const float*>(x),
                                static_cast<const float*>(dy), static_cast<float*>(dw), write);

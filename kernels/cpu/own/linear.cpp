@@ -131,6 +131,7 @@ inline void write_weight_rows(const LinearShape& shape, const float* x, const fl
 void linear_bwd_weight(Ctx ctx, const LinearShape& shape, const void* x, const void* dy, void* dw,
                        Write write) {
   require_f32("linear_bwd_weight", shape.dtype);
+  if (shape.N == 0) return;
   const auto* in = static_cast<const float*>(x);
   const auto* grad_out = static_cast<const float*>(dy);
   auto* grad = static_cast<float*>(dw);
