@@ -34,6 +34,9 @@ Tensor place(Context& ctx, const test::Operand& operand, DType dtype, const test
   if (operand.fill == test::Fill::Labels) {
     return ctx.from_host(std::vector<std::int32_t>(values.begin(), values.end()), operand.shape);
   }
+  if (operand.fill == test::Fill::Bytes) {
+    return ctx.from_host(std::vector<std::uint8_t>(values.begin(), values.end()), operand.shape);
+  }
   const Tensor tensor = make(ctx, operand.shape, operand.pitch, dtype);
   ctx.copy_from_host(std::vector<float>(values.begin(), values.end()), tensor);
   return tensor;

@@ -112,10 +112,19 @@ Tensor Context::from_host(std::span<const float> values, const Shape& shape, DTy
 }
 
 Tensor Context::from_host(std::span<const std::int32_t> values, const Shape& shape) {
+  return from_host_integers(values, shape, DType::I32);
+}
+
+Tensor Context::from_host(std::span<const std::uint8_t> values, const Shape& shape) {
+  return from_host_integers(values, shape, DType::U8);
+}
+
+template <class T>
+Tensor Context::from_host_integers(std::span<const T> values, const Shape& shape, DType dtype) {
   if (static_cast<std::int64_t>(values.size()) != shape.count()) {
     fail("from_host: ", values.size(), " values for a tensor of ", shape.str());
   }
-  Tensor tensor = empty(shape, DType::I32);
+  Tensor tensor = empty(shape, dtype);
   backend_.copy_to_device(tensor.data(), values.data(), values.size_bytes(),
                           kernel_context_.stream);
   return tensor;

@@ -59,6 +59,7 @@ class Context {
   // bf16 and f16 are rounded to nearest, ties to even.
   Tensor from_host(std::span<const float> values, const Shape& shape, DType dtype = DType::F32);
   Tensor from_host(std::span<const std::int32_t> values, const Shape& shape);
+  Tensor from_host(std::span<const std::uint8_t> values, const Shape& shape);
   void copy_from_host(std::span<const float> values, const Tensor& to);
   std::vector<float> to_host(const Tensor& tensor);
   float item(const Tensor& scalar);
@@ -83,6 +84,8 @@ class Context {
   void synchronize();
 
  private:
+  template <class T>
+  Tensor from_host_integers(std::span<const T> values, const Shape& shape, DType dtype);
   [[noreturn]] void missing_kernel(const char* name) const;
   void trace(const std::string& line) const;
   static void* workspace(void* owner, std::size_t bytes);

@@ -14,14 +14,17 @@ Tensor make_operand(Context& ctx, const CallOperand& operand) {
   const Shape shape{operand.rows, operand.pitch};
   const auto count = static_cast<std::size_t>(shape.count());
   if (operand.use == CallOperand::Use::Out) return ctx.empty(shape, operand.dtype);
+  if (!operand.row.empty()) {
+    std::vector<float> values;
+    for (std::int64_t row = 0; row < operand.rows; ++row)
+      values.insert(values.end(), operand.row.begin(), operand.row.end());
+    return ctx.from_host(values, shape);
+  }
   if (operand.dtype == DType::I32) return ctx.from_host(std::vector<std::int32_t>(count), shape);
   if (is_floating(operand.dtype)) {
     return ctx.from_host(std::vector<float>(count, operand.initial), shape, operand.dtype);
   }
-  const Tensor bytes = ctx.empty(shape, operand.dtype);
-  const std::vector<std::uint8_t> zeros(count);
-  ctx.backend().copy_to_device(bytes.data(), zeros.data(), zeros.size(), nullptr);
-  return bytes;
+  return ctx.from_host(std::vector<std::uint8_t>(count), shape);
 }
 
 // What was thrown, unless the emulator has told of it.

@@ -27,7 +27,8 @@ struct CallOperand {
   DType dtype = DType::F32;
   std::int64_t rows = 0, columns = 0, pitch = 0;
   Use use = Use::In;
-  float initial = 0;  // a value that the call can start from, for In and InOut
+  float initial = 0;            // a value that the call can start from, for In and InOut
+  std::vector<float> row = {};  // those of each row where one value is not enough: f32, dense
 
   std::int64_t elements() const { return rows * columns; }
   // From the first element to the last, gaps included.

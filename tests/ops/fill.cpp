@@ -44,8 +44,9 @@ Values make_operand(const Operand& operand, std::int64_t classes, DType dtype, R
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = distinct(order[i], operand.shape.count(), dtype);
     }
-  } else if (operand.fill == Fill::Labels) {
-    for (double& value : values) value = rng.below(static_cast<std::uint32_t>(classes));
+  } else if (operand.fill == Fill::Labels || operand.fill == Fill::Bytes) {
+    const std::int64_t limit = operand.fill == Fill::Bytes ? 256 : classes;
+    for (double& value : values) value = rng.below(static_cast<std::uint32_t>(limit));
   } else {
     for (double& value : values) value = static_cast<float>(draw(operand.fill, rng));
   }

@@ -23,6 +23,7 @@ enum class Fill {
   LargeMean,     // 100 + Uniform: where one-pass variances fail
   Positive,      // [0.5, 1.5)
   Labels,        // 0, 1, ... modulo `classes` of the case, i32
+  Bytes,         // 0 .. 255, u8: of images
   Poison,        // NaN: an output
 };
 
@@ -40,7 +41,9 @@ struct Operand {
   std::int64_t pitch = 0;  // 0: dense; otherwise a slice in the middle of that many channels
 
   // Vectors are f32 always: biases, scales, statistics, losses, optimiser state.
-  bool has_dtype_of_case() const { return shape.rank() > 1 && fill != Fill::Labels; }
+  bool has_dtype_of_case() const {
+    return shape.rank() > 1 && fill != Fill::Labels && fill != Fill::Bytes;
+  }
 };
 
 struct OpCase {

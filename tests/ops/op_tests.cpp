@@ -58,6 +58,13 @@ void register_case(const OpCase& test_case, const Device& device) {
       [test_case, device]() -> testing::Test* { return new CaseTest(test_case, device); });
 }
 
+// Whether an operand or y is stored in the type of the case.
+bool depends_on_dtype(const OpCase& made) {
+  return made.y_dtype == made.dtype ||
+         std::any_of(made.operands.begin(), made.operands.end(),
+                     [](const Operand& operand) { return operand.has_dtype_of_case(); });
+}
+
 void register_cases(const Arguments& arguments) {
   const std::string reason = why_unavailable(arguments.device.name);
   if (!reason.empty()) {
@@ -74,10 +81,7 @@ void register_cases(const Arguments& arguments) {
     for (const std::string& line : family->lines) {
       const bool plain = arguments.dtype == "f32";
       const OpCase made = make_case(plain ? line : line + " dtype=" + arguments.dtype);
-      const bool wanted =
-          plain || std::any_of(made.operands.begin(), made.operands.end(),
-                               [](const Operand& operand) { return operand.has_dtype_of_case(); });
-      if (wanted && made.work <= arguments.device.most_work) {
+      if ((plain || depends_on_dtype(made)) && made.work <= arguments.device.most_work) {
         register_case(made, arguments.device);
       }
     }

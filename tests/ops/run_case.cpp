@@ -87,6 +87,10 @@ class Execution {
       placed_.push_back({tensor, tensor, bytes_of(tensor)});
       return;
     }
+    if (operand.fill == Fill::Bytes) {
+      placed_.push_back(place_bytes(operand, values));
+      return;
+    }
     const bool with_grad = operand.role == Role::Differentiable;
     const DType dtype = dtype_of(case_, operand);
     Placed placed = place_empty(operand.shape, operand.pitch, dtype, with_grad);
@@ -98,16 +102,33 @@ class Execution {
   // Fresh memory is poisoned, by the guarded backend and here, gaps included.
   Placed place_empty(const Shape& shape, std::int64_t pitch, DType dtype, bool with_grad) {
     Placed placed;
-    Shape wide = shape;
-    if (shape.rank() == 4 && pitch != 0) wide = {shape[0], shape[1], shape[2], pitch};
-    if (shape.rank() == 2 && pitch != 0) wide = {shape[0], pitch};
-    const std::vector<float> poison(static_cast<std::size_t>(wide.count()),
+    const Shape whole = wide(shape, pitch);
+    const std::vector<float> poison(static_cast<std::size_t>(whole.count()),
                                     std::numeric_limits<float>::quiet_NaN());
-    placed.buffer = with_grad ? ctx_.empty_with_grad(wide, dtype) : ctx_.empty(wide, dtype);
+    placed.buffer = with_grad ? ctx_.empty_with_grad(whole, dtype) : ctx_.empty(whole, dtype);
     ctx_.copy_from_host(poison, placed.buffer);
     placed.view = within(placed.buffer, shape);
     placed.before = bytes_of(placed.buffer);
     return placed;
+  }
+
+  // No backend copies bytes between pitches, so that the gap is filled here.
+  Placed place_bytes(const Operand& operand, const Values& values) {
+    const auto channels = static_cast<std::size_t>(operand.shape.channels());
+    const auto pitch = operand.pitch == 0 ? channels : static_cast<std::size_t>(operand.pitch);
+    const std::size_t first = (pitch - channels + 1) / 2;
+    std::vector<std::uint8_t> bytes(values.size() / channels * pitch, 0xA5);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      bytes[i / channels * pitch + first + i % channels] = static_cast<std::uint8_t>(values[i]);
+    }
+    const Tensor buffer = ctx_.from_host(bytes, wide(operand.shape, operand.pitch));
+    return {buffer, within(buffer, operand.shape), bytes_of(buffer)};
+  }
+
+  static Shape wide(const Shape& shape, std::int64_t pitch) {
+    if (shape.rank() == 4 && pitch != 0) return {shape[0], shape[1], shape[2], pitch};
+    if (shape.rank() == 2 && pitch != 0) return {shape[0], pitch};
+    return shape;
   }
 
   // The middle channels of a buffer; where it is dense, all of it. A gap that is a multiple of 8
