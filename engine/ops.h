@@ -102,4 +102,37 @@ Tensor softmax(Context& ctx, const Tensor& x);
 // lambda * sum over all tensors of sum w^2, a scalar.
 Tensor l2_penalty(Context& ctx, const std::vector<Tensor>& weights, float lambda);
 
+// --- images: what a trainer does with them once they are decoded. No gradient.
+// How bytes become floats, made once for a data set: scale[c] * x + shift[c].
+struct ImageScale {
+  Tensor scale, shift;  // f32 [C]
+};
+// The scale that makes (x / 255 - mean[c]) / std[c] of a byte x, as Normalise::Fixed of
+// io/preprocess.h. One mean and one std > 0 for each channel, on the scale 0..1; means of 0 and
+// standard deviations of 1 leave values of 0..1.
+ImageScale image_scale(Context& ctx, const std::vector<float>& mean, const std::vector<float>& std);
+// x u8 [N,H,W,C] -> y [N,H,W,C] of `dtype`, one of f32, bf16 and f16. O(N H W C).
+Tensor image_normalise(Context& ctx, const Tensor& x, const ImageScale& scale,
+                       DType dtype = DType::F32, Tensor out = {});
+// x [N,H,W,C] -> y [N,height,width,C], read bilinearly where matrix [N,6], f32, says: row by row a
+// 2 x 3 matrix for each image that leads from the centres of the result, (q + 1/2, p + 1/2, 1), to
+// places (u, v) in pixels of x, where pixel (row i, column j) has its centre at (j + 1/2, i + 1/2).
+// Some of them, H x W -> height x width:
+//   resize              W/width 0 0    0 H/height 0
+//   crop from row i, column j on       1 0 j    0 1 i
+//   flip left <-> right -1 0 W   0 1 0
+//   flip top <-> bottom 1 0 0    0 -1 H
+//   turn counter-clockwise by 90 degrees (height = W, width = H)   0 -1 W    1 0 0
+// Several in a row are the product of their matrices, the last one on the right. Outside x lies
+// fill [C], f32; absent: 0, the mean of normalised images. Without scaling these move bits, nothing
+// is interpolated. A matrix that is not finite makes an image of fill. O(N height width C).
+Tensor image_resample(Context& ctx, const Tensor& x, const Tensor& matrix, std::int64_t height,
+                      std::int64_t width, const Tensor& fill = {}, Tensor out = {});
+// x [N,H,W,C], values of 0..1 -> y of the same shape with the brightness, contrast and saturation
+// of each image changed, in this order, by its factors [N,3], f32 >= 0: 0 is black, the mean grey,
+// and grey; 1 leaves the image as it is, bit by bit; more is more. Values are clamped to [0, 1].
+// Formulas, those of torchvision, are in kernels/kernel_table.h. batch_norm with mean and std^2 as
+// running statistics normalises afterwards. O(N H W C).
+Tensor image_jitter(Context& ctx, const Tensor& x, const Tensor& factors, Tensor out = {});
+
 }  // namespace lamella

@@ -66,6 +66,16 @@ std::string describe(const GlobalPoolShape& s) {
          tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
 }
 
+std::string describe(const ResampleShape& s) {
+  return text("N=", s.N, " H=", s.H, " W=", s.W, " C=", s.C, " P=", s.P, " Q=", s.Q) +
+         tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
+std::string describe(const ImageShape& s) {
+  return text("N=", s.N, " pixels=", s.pixels, " C=", s.C) +
+         tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
+}
+
 std::string describe(const SoftmaxShape& s) {
   return text("N=", s.N, " C=", s.C, " x_pitch=", s.x_pitch, " dtype=", name_of(s.dtype));
 }

@@ -21,6 +21,8 @@ std::string describe(const LinearShape&);
 std::string describe(const BatchNormShape&);
 std::string describe(const Pool2dShape&);
 std::string describe(const GlobalPoolShape&);
+std::string describe(const ResampleShape&);
+std::string describe(const ImageShape&);
 std::string describe(const SoftmaxShape&);
 std::string describe(const FlatShape&);
 std::string describe(const UpdateList&);

@@ -138,6 +138,35 @@ struct KernelTable {
   void (*global_avg_pool_fwd)(Ctx, const GlobalPoolShape&, const void* x, void* y);
   void (*global_avg_pool_bwd)(Ctx, const GlobalPoolShape&, const void* dy, void* dx, Write);
 
+  // --- images ---------------------------------------------------------------------------------
+  // What a trainer does with images once they are decoded. Images need no gradient: there is no
+  // backward.
+  //
+  // y = scale[c] * x + shift[c], of bytes: (x / 255 - mean[c]) / std[c] where scale is
+  // 1 / (255 * std) and shift -mean / std. x at x_pitch; y, of the shape's dtype, at y_pitch.
+  void (*image_normalise)(Ctx, const SliceShape&, const std::uint8_t* x, const float* scale,
+                          const float* shift, void* y);
+  // An affine map of each image, bilinear: flip, crop, turn, scale and shear in one pass. Pixel
+  // (row i, column j) is the square [j, j+1) x [i, i+1), its centre (j + 1/2, i + 1/2), as of
+  // torch's grid_sample with align_corners=False. The matrix [N,2,3] leads from the centres of the
+  // result to where the image is read:
+  //   u = m[0] * (q + 1/2) + m[1] * (p + 1/2) + m[2],   v = m[3] * (q + 1/2) + m[4] * (p + 1/2) +
+  //   m[5].
+  // y[n,p,q] is the mean of the four pixels whose centres lie around (u, v), weighted by nearness;
+  // a pixel outside the image has the value fill[c] (fill may be null: 0). Pixels of weight zero
+  // are not read, so that identity, shifts by whole pixels, flips and quarter turns move bits. A
+  // (u, v) that is not finite gives fill.
+  void (*image_resample)(Ctx, const ResampleShape&, const void* x, const float* matrix,
+                         const float* fill, void* y);
+  // Brightness b, contrast k and saturation s of each image, factors [N,3], one after the other, as
+  // torchvision's adjust_brightness, _contrast and _saturation of floats:
+  //   x1 = clamp(b * x),   x2 = clamp(k * x1 + (1 - k) * mean over the pixels of grey(x1)),
+  //   y = clamp(s * x2 + (1 - s) * grey(x2)),   clamp to [0, 1].
+  // The grey of a pixel is 0.2989 R + 0.587 G + 0.114 B (ITU-R BT.601) where there are three
+  // channels, else the mean over its channels. A factor of 1 leaves its step and its clamp out, one
+  // channel that of saturation: three factors of 1 move bits. NaN stays NaN.
+  void (*image_jitter)(Ctx, const ImageShape&, const void* x, const float* factors, void* y);
+
   // --- loss -----------------------------------------------------------------------------------
   // probs[N,C] f32 dense = softmax of the rows of x.
   void (*softmax_fwd)(Ctx, const SoftmaxShape&, const void* x, float* probs);

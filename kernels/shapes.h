@@ -98,6 +98,21 @@ struct GlobalPoolShape {
   DType dtype = DType::F32;
 };
 
+// Images x [N,H,W,C] -> y [N,P,Q,C].
+struct ResampleShape {
+  std::int64_t N = 0, H = 0, W = 0, C = 0;
+  std::int64_t P = 0, Q = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
+// N images of `pixels` pixels each, x and y [N,pixels,C].
+struct ImageShape {
+  std::int64_t N = 0, pixels = 0, C = 0;
+  std::int64_t x_pitch = 0, y_pitch = 0;
+  DType dtype = DType::F32;
+};
+
 // Softmax over C classes of N rows; rows are x_pitch apart, probabilities dense [N,C].
 struct SoftmaxShape {
   std::int64_t N = 0, C = 0;

@@ -19,6 +19,7 @@ const std::vector<Entry>& product_entries();
 const std::vector<Entry>& batch_norm_entries();
 const std::vector<Entry>& pooling_entries();
 const std::vector<Entry>& loss_entries();
+const std::vector<Entry>& image_entries();
 const std::vector<Entry>& summary_entries();
 const std::vector<Entry>& optimiser_entries();
 

@@ -12,8 +12,8 @@ std::vector<calls::Entry> all_entries() {
   std::vector<calls::Entry> all;
   for (const auto* family :
        {&calls::pointwise_entries(), &calls::product_entries(), &calls::batch_norm_entries(),
-        &calls::pooling_entries(), &calls::loss_entries(), &calls::summary_entries(),
-        &calls::optimiser_entries()}) {
+        &calls::pooling_entries(), &calls::loss_entries(), &calls::image_entries(),
+        &calls::summary_entries(), &calls::optimiser_entries()}) {
     all.insert(all.end(), family->begin(), family->end());
   }
   return all;

@@ -6,9 +6,10 @@
 // A line is `<entry> key=value ...` (kernel_line.h) with the keys that LAMELLA_TRACE=op prints for
 // the entry's shape struct. Pitches may be left out: dense. Further keys: bias=1 (conv2d_fwd,
 // linear_fwd), add=1 where the entry takes a Write, momentum, lambda, p (dropout, percent), alpha
-// (scale), to (cast: the type of y), and for the entries that take lists of tensors tensors,
-// master=1 and control=1; softmax_cross_entropy_fwd has soft=1, weights=1, smoothing and
-// residual=0.
+// (scale), to (cast: the type of y), those of resample_matrix and fill=1 (image_resample),
+// brightness, contrast and saturation (image_jitter, percent), and for the entries that take lists
+// of tensors tensors, master=1 and control=1; softmax_cross_entropy_fwd has soft=1, weights=1,
+// smoothing and residual=0.
 #pragma once
 
 #include <functional>

@@ -1,10 +1,13 @@
 #include "kernels/calls/line_shapes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace lamella {
 namespace {
+
+constexpr double kPi = 3.14159265358979323846;
 
 std::int64_t pooled(const KernelLine& line, std::int64_t size, std::int64_t window,
                     std::int64_t stride, std::int64_t pad) {
@@ -72,6 +75,38 @@ Pool2dShape pool2d_shape(const KernelLine& line) {
   s.count_include_pad = line.get("count_include_pad", 1) != 0;
   s.dtype = line.dtype();
   return s;
+}
+
+ResampleShape resample_shape(const KernelLine& line) {
+  ResampleShape s;
+  s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
+  s.P = line.get("P", s.H), s.Q = line.get("Q", s.W);
+  s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
+  s.dtype = line.dtype();
+  return s;
+}
+
+std::array<float, 6> resample_matrix(const KernelLine& line) {
+  const ResampleShape s = resample_shape(line);
+  const double angle = line.number("angle", 0), zoom = line.number("zoom", 100) / 100;
+  // Quarter turns to the bit.
+  const double quarter = std::round(angle / 90), rest = (angle - 90 * quarter) * kPi / 180;
+  const auto turns = static_cast<int>(quarter) & 3;
+  const double c = std::cos(rest), d = std::sin(rest);
+  const double cosine = turns == 0 ? c : turns == 1 ? -d : turns == 2 ? -c : d;
+  const double sine = turns == 0 ? d : turns == 1 ? c : turns == 2 ? -d : -c;
+  const double flip = line.get("flip", 0) != 0 ? -1 : 1;
+  const bool stretch = line.get("stretch", 0) != 0;
+  const auto real = [](std::int64_t extent) { return static_cast<double>(extent); };
+  const double wide = (stretch ? real(s.W) / real(s.Q) : 1) / zoom;
+  const double high = (stretch ? real(s.H) / real(s.P) : 1) / zoom;
+  const double m[4] = {flip * cosine * wide, -flip * sine * wide, sine * high, cosine * high};
+  const double u =
+      real(s.W) / 2 + line.number("shift_w", 0) - (m[0] * real(s.Q) + m[1] * real(s.P)) / 2;
+  const double v =
+      real(s.H) / 2 + line.number("shift_h", 0) - (m[2] * real(s.Q) + m[3] * real(s.P)) / 2;
+  const auto f = [](double value) { return static_cast<float>(value); };
+  return {f(m[0]), f(m[1]), f(u), f(m[2]), f(m[3]), f(v)};
 }
 
 std::vector<std::int64_t> tensor_sizes(const KernelLine& line) {

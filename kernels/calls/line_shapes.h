@@ -2,6 +2,7 @@
 // dense; P and Q are worked out, and where the line has them too they must agree.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "kernels/calls/kernel_line.h"
@@ -15,6 +16,13 @@ LinearShape linear_shape(const KernelLine& line);
 BatchNormShape batch_norm_shape(const KernelLine& line);
 // Extra key ceil=1. A line with P and Q of its own is believed: a trace does not say the mode.
 Pool2dShape pool2d_shape(const KernelLine& line);
+// P and Q are H and W where left out.
+ResampleShape resample_shape(const KernelLine& line);
+// The matrix of image_resample that leads from the centre of the result to the centre of the image,
+// shift_h= and shift_w= pixels off: a turn
+// counter-clockwise by angle= degrees, flip=1 of left and right before it, zoom= percent (100), and
+// stretch=1 from P x Q to H x W.
+std::array<float, 6> resample_matrix(const KernelLine& line);
 
 // The sizes of tensors=1 or more tensors of count= elements in all, as those of a network: two of
 // three are short vectors, as behind a convolution the scale and the shift of its batch norm. Some

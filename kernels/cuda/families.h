@@ -15,6 +15,8 @@ void add_linear(KernelTable& table);
 void add_batch_norm(KernelTable& table);
 void add_pooling(KernelTable& table);
 void add_global_pool(KernelTable& table);
+void add_image(KernelTable& table);
+void add_image_jitter(KernelTable& table);
 void add_softmax(KernelTable& table);
 void add_l2_penalty(KernelTable& table);
 void add_ranking(KernelTable& table);

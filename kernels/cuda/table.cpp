@@ -18,6 +18,8 @@ KernelTable make_table() {
   cuda::add_batch_norm(table);
   cuda::add_pooling(table);
   cuda::add_global_pool(table);
+  cuda::add_image(table);
+  cuda::add_image_jitter(table);
   cuda::add_softmax(table);
   cuda::add_l2_penalty(table);
   cuda::add_ranking(table);

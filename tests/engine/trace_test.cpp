@@ -40,7 +40,8 @@ TEST(Trace, EveryDescriptionIsOfTheGrammar) {
   for (const std::string& line :
        {describe(SliceShape{}), describe(AddShape{}), describe(Conv2dShape{}),
         describe(LinearShape{}), describe(BatchNormShape{}), describe(Pool2dShape{}),
-        describe(GlobalPoolShape{}), describe(SoftmaxShape{}), describe(FlatShape{})}) {
+        describe(GlobalPoolShape{}), describe(ResampleShape{}), describe(ImageShape{}),
+        describe(SoftmaxShape{}), describe(FlatShape{})}) {
     const KernelLine parsed("kernel " + line);
     EXPECT_TRUE(parsed.has("dtype")) << line;
   }

@@ -2,6 +2,8 @@
 // the context usable.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "engine/ops.h"
 
 namespace lamella {
@@ -196,6 +198,95 @@ TEST_F(Refusals, Loss) {
   expect_refusal([&] { l2_penalty(ctx, {}, 0.1F); }, {"l2_penalty"});
   const Tensor wide = zeros({4, 6});
   expect_refusal([&] { l2_penalty(ctx, {wide.slice(0, 3)}, 0.1F); }, {"l2_penalty", "slice"});
+}
+
+TEST_F(Refusals, ImageScaleAndNormalise) {
+  expect_refusal([&] { image_scale(ctx, {0.5F, 0.5F}, {1}); }, {"image_scale", "2 means", "1 st"});
+  expect_refusal([&] { image_scale(ctx, {}, {}); }, {"image_scale", "0 means"});
+  expect_refusal([&] { image_scale(ctx, {0, 0}, {1, 0}); }, {"image_scale", "channel 1", "above"});
+  expect_refusal([&] { image_scale(ctx, {NAN}, {1}); }, {"image_scale", "channel 0", "nan"});
+  const ImageScale scale = image_scale(ctx, {0, 0, 0}, {1, 1, 1});
+  const Tensor x = ctx.zeros({1, 2, 2, 3}, DType::U8);
+  expect_refusal(
+      [&] {
+        image_normalise(ctx, zeros({1, 2, 2, 3}), scale);
+      },
+      {"image_normalise", "x is f32", "u8"});
+  expect_refusal(
+      [&] {
+        image_normalise(ctx, ctx.zeros({2, 3}, DType::U8), scale);
+      },
+      {"image_normalise", "x", "2x3", "4"});
+  expect_refusal(
+      [&] {
+        image_normalise(ctx, ctx.zeros({1, 2, 2, 1}, DType::U8), scale);
+      },
+      {"image_normalise", "scale", "3", "1 channels"});
+  expect_refusal(
+      [&] {
+        image_normalise(ctx, x, {scale.scale, zeros({1})});
+      },
+      {"image_normalise", "shift", "3 channels"});
+  expect_refusal([&] { image_normalise(ctx, x, scale, DType::I32); },
+                 {"image_normalise", "i32", "f32, bf16 or f16"});
+  expect_refusal(
+      [&] {
+        image_normalise(ctx, x, scale, DType::F32, zeros({1, 2, 2, 4}));
+      },
+      {"image_normalise", "out", "1x2x2x4", "1x2x2x3"});
+}
+
+TEST_F(Refusals, ImageResample) {
+  const Tensor x = zeros({2, 3, 4, 3}), matrix = zeros({2, 6});
+  expect_refusal([&] { image_resample(ctx, Tensor(), matrix, 3, 4); }, {"image_resample", "x"});
+  expect_refusal(
+      [&] {
+        image_resample(ctx, ctx.zeros({2, 3, 4, 3}, DType::U8), matrix, 3, 4);
+      },
+      {"image_resample", "x is u8", "image_normalise"});
+  expect_refusal([&] { image_resample(ctx, x, Tensor(), 3, 4); }, {"image_resample", "matrix"});
+  expect_refusal(
+      [&] {
+        image_resample(ctx, x, zeros({1, 6}), 3, 4);
+      },
+      {"image_resample", "matrix is 1x6", "2 images", "2x6"});
+  expect_refusal(
+      [&] {
+        image_resample(ctx, x, zeros({2, 8}).slice(0, 6), 3, 4);
+      },
+      {"image_resample", "matrix", "not dense"});
+  expect_refusal([&] { image_resample(ctx, x, matrix, 0, 4); }, {"image_resample", "0x4", "1"});
+  expect_refusal([&] { image_resample(ctx, x, matrix, 3, -1); }, {"image_resample", "3x-1"});
+  expect_refusal([&] { image_resample(ctx, x, matrix, 3, 4, zeros({4})); },
+                 {"image_resample", "fill", "4", "3 channels"});
+  expect_refusal(
+      [&] {
+        image_resample(ctx, x, matrix, 3, 5, Tensor(), zeros({2, 3, 4, 3}));
+      },
+      {"image_resample", "out", "2x3x4x3", "2x3x5x3"});
+}
+
+TEST_F(Refusals, ImageJitter) {
+  const Tensor x = zeros({2, 3, 4, 3}), factors = zeros({2, 3});
+  expect_refusal([&] { image_jitter(ctx, zeros({2, 3}), factors); }, {"image_jitter", "x", "4"});
+  expect_refusal(
+      [&] {
+        image_jitter(ctx, ctx.zeros({2, 3, 4, 3}, DType::U8), factors);
+      },
+      {"image_jitter", "x is u8", "image_normalise"});
+  expect_refusal([&] { image_jitter(ctx, x, Tensor()); }, {"image_jitter", "factors"});
+  expect_refusal([&] { image_jitter(ctx, x, zeros({3})); },
+                 {"image_jitter", "factors is 3", "2 images", "2x3"});
+  expect_refusal(
+      [&] {
+        image_jitter(ctx, x, zeros({2, 4}).slice(0, 3));
+      },
+      {"image_jitter", "factors", "not dense"});
+  expect_refusal(
+      [&] {
+        image_jitter(ctx, x, factors, zeros({2, 3, 4, 1}));
+      },
+      {"image_jitter", "out", "2x3x4x1", "2x3x4x3"});
 }
 
 TEST_F(Refusals, OutWithoutGradientWhereOneIsNeeded) {

@@ -15,6 +15,8 @@ void add_batch_norm(KernelTable& table);
 void add_batch_norm_backward(KernelTable& table);
 void add_max_pool(KernelTable& table);
 void add_avg_pool(KernelTable& table);
+void add_image(KernelTable& table);
+void add_image_jitter(KernelTable& table);
 void add_loss(KernelTable& table);
 void add_ranking(KernelTable& table);
 void add_reductions(KernelTable& table);

@@ -15,6 +15,8 @@ KernelTable kernel_table() {
   add_batch_norm_backward(table);
   add_max_pool(table);
   add_avg_pool(table);
+  add_image(table);
+  add_image_jitter(table);
   add_loss(table);
   add_ranking(table);
   add_reductions(table);
