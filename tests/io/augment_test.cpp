@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <set>
 #include <tuple>
 
+#include "engine/ops.h"
 #include "engine/rng.h"
 #include "fixtures.h"
 
@@ -70,6 +72,47 @@ TEST(Augment, EqualsTheDocumentedSteps) {
             << i;
       }
     }
+  }
+}
+
+// u and v of a place in an image, from those in its crop, flip or turn: row by row 2 x 3.
+using Affine = std::array<float, 6>;
+
+Affine product(const Affine& a, const Affine& b) {
+  Affine c{};
+  for (std::size_t row = 0; row < 6; row += 3) {
+    for (std::size_t i = 0; i < 3; ++i) c[row + i] = a[row] * b[i] + a[row + 1] * b[3 + i];
+    c[row + 2] += a[row + 2];
+  }
+  return c;
+}
+
+// The ops on bytes do on a device what the loader does on the host.
+TEST(Augment, IsAMapOfImageResample) {
+  Context ctx;
+  const std::int64_t size = 9;
+  const auto side = static_cast<float>(size);
+  Preprocess preprocess;
+  preprocess.height = preprocess.width = size;
+  preprocess.channels = 3;
+  preprocess.normalise = Normalise::Fixed;
+  preprocess.mean = {0.485F, 0.456F, 0.406F}, preprocess.std = {0.229F, 0.224F, 0.225F};
+  const Image image = pattern(11, 12, 3, 8);
+  const std::vector<std::uint8_t> bytes(image.samples.begin(), image.samples.end());
+  const ImageScale scale = image_scale(ctx, preprocess.mean, preprocess.std);
+  const Tensor x = image_normalise(ctx, ctx.from_host(bytes, {1, 11, 12, 3}), scale);
+  AugmentOptions options;
+  options.random_crop = true;
+  for (int i = 0; i < 16; ++i) {
+    const Augmentation a{i % 3, i % 2, (i & 1) != 0, (i & 2) != 0, i / 4};
+    Affine map{1, 0, static_cast<float>(a.x), 0, 1, static_cast<float>(a.y)};
+    if (a.flip_horizontal) map = product(map, {-1, 0, side, 0, 1, 0});
+    if (a.flip_vertical) map = product(map, {1, 0, 0, 0, -1, side});
+    for (int turn = 0; turn < a.turns; ++turn) map = product(map, {0, -1, side, 1, 0, 0});
+    const auto found = ctx.to_host(image_resample(ctx, x, ctx.from_host(map, {1, 6}), size, size));
+    std::vector<float> expected(found.size());
+    normalise(augment(image, options, preprocess, a), preprocess, expected.data());
+    for (std::size_t k = 0; k < found.size(); ++k) ASSERT_NEAR(found[k], expected[k], 1e-6) << i;
   }
 }
 
