@@ -195,6 +195,19 @@ TEST_F(Contracts, ImageJitterKeepsNaNInItsImage) {
   for (std::size_t i = 3; i < 6; ++i) EXPECT_TRUE(std::isfinite(y[i]));
 }
 
+TEST_F(Contracts, ImagesOfNothing) {
+  Context& ctx = *context;
+  const ImageScale scale = image_scale(ctx, {0, 0}, {1, 1});
+  EXPECT_TRUE(host(image_normalise(ctx, ctx.empty({0, 3, 3, 2}, DType::U8), scale)).empty());
+  EXPECT_TRUE(host(image_resample(ctx, ctx.empty({0, 3, 3, 2}), ctx.empty({0, 6}), 2, 2)).empty());
+  EXPECT_TRUE(host(image_jitter(ctx, ctx.empty({0, 3, 3, 2}), ctx.empty({0, 3}))).empty());
+  EXPECT_TRUE(host(image_jitter(ctx, ctx.empty({1, 0, 3, 2}), tensor({1, 2, 3}, {1, 3}))).empty());
+  // Without pixels everything lies outside.
+  const Tensor identity = tensor({1, 0, 0, 0, 1, 0}, {1, 6});
+  EXPECT_EQ(host(image_resample(ctx, ctx.empty({1, 0, 3, 1}), identity, 2, 1, tensor({4}, {1}))),
+            (std::vector<float>{4, 4}));
+}
+
 // Images need no gradient: nothing is recorded, even where the image asks for one.
 TEST_F(Contracts, ImageOpsRecordNothing) {
   Context& ctx = *context;

@@ -162,6 +162,8 @@ const std::vector<std::string> kMaps = {
     "N=1 H=6 W=7 C=8 y_pitch=12 angle=20",
     "N=1 H=6 W=7 C=8 x_pitch=15 angle=20",
     "N=1 H=6 W=7 C=8 y_pitch=15 angle=20",
+    // More than one grid, along each of its axes.
+    "N=1 H=1 W=5 C=17 P=1 Q=4099 stretch=1 fill=1",
     "N=33 H=5 W=4 C=1 P=1040 Q=33 zoom=900",
     "N=4100 H=2 W=3 C=1 P=9 Q=2",
 };
