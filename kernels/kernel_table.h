@@ -118,6 +118,21 @@ struct KernelTable {
                                const float* mean, const float* var, const float* gamma,
                                const float* beta, const float* sums, std::int64_t dx_pitch,
                                void* dx, Write);
+  // Backward where several layers normalise the same x with the statistics that were made once
+  // (relu_in is not for these two). With g, zhat and sums as above, each layer calls
+  //   dx (=|+=) gamma/sqrt(var+eps) * g;   shared[c] += gamma/sqrt(var+eps) * sums[c];
+  //   shared[shared_pitch + c] += gamma/(var+eps) * sums[C + c]
+  // which is its gradient but for what comes through the statistics,
+  void (*batch_norm_bwd_shared)(Ctx, const BatchNormShape&, const void* x, const void* dy,
+                                const float* mean, const float* var, const float* gamma,
+                                const float* beta, float* sums, std::int64_t shared_pitch,
+                                float* shared, std::int64_t dx_pitch, void* dx, Write);
+  // and that follows once, when all layers have called: dy being what they added up in dx,
+  //   dx (=|+=) dy - (shared[c] + (x - mean[c]) * shared[shared_pitch + c]) / pixels.
+  // dx may be dy.
+  void (*batch_norm_stats_bwd)(Ctx, const BatchNormShape&, const void* x, const void* dy,
+                               const float* mean, std::int64_t shared_pitch, const float* shared,
+                               std::int64_t dx_pitch, void* dx, Write);
   // running_mean += momentum * (mean - running_mean);
   // running_var  += momentum * (var * pixels/(pixels-1) - running_var)   (unbiased).
   void (*batch_norm_update)(Ctx, const BatchNormShape&, float momentum, const float* mean,
@@ -185,10 +200,9 @@ struct KernelTable {
   void (*l2_penalty_bwd)(Ctx, const FlatShape&, float lambda, const void* w, const float* dloss,
                          void* dw, Write);
 
-  // --- what a few numbers say of many
-  // -------------------------------------------------------------- index[n] = the class that comes
-  // first in row n: NaN counts as the largest, as in torch, and of equal classes the lower index
-  // comes first.
+  // --- what a few numbers say of many ---------------------------------------------------------
+  // index[n] = the class that comes first in row n: NaN counts as the largest, as in torch, and of
+  // equal classes the lower index comes first.
   void (*argmax)(Ctx, const SoftmaxShape&, const void* x, std::int32_t* index);
   // hits[0] = the number of rows with fewer than k classes before their label, in the same order
   // (torch's topk leaves the order of equals open). A label outside [0,C) is no hit.
@@ -200,9 +214,8 @@ struct KernelTable {
   // finite[0] = 1 where no element is infinite or NaN, else 0.
   void (*all_finite)(Ctx, const FlatShape&, const void* x, std::int32_t* finite);
 
-  // --- optimisers, over all tensors of a list at once
-  // ---------------------------------------------- What the steps below take from the gradients as
-  // a whole, worked out on the device:
+  // --- optimisers, over all tensors of a list at once -----------------------------------------
+  // What the steps below take from the gradients as a whole, worked out on the device:
   //   control[0] = norm = grad_scale * sqrt(sum of g^2 over all tensors)
   //   control[1] = clip = min(1, clip_norm / (norm + 1e-6)), 1 where clip_norm is 0
   //   control[2], control[3] = 1 - beta1^t, 1 - beta2^t with t = step - skipped[0]

@@ -93,6 +93,43 @@ KernelCall batch_norm_bwd_apply(const KernelLine& line) {
   return call;
 }
 
+KernelCall batch_norm_bwd_shared(const KernelLine& line) {
+  const BatchNormShape s = batch_norm_shape(line);
+  const std::int64_t dx_pitch = line.get("dx_pitch", s.x_pitch);
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {x_of(s), matrix("dy", s.dtype, s.pixels, s.C, s.y_pitch, Use::In)};
+  add_parameters(s, call.operands);
+  call.operands.push_back(vector("sums", 2 * s.C, Use::Out));
+  call.operands.push_back(vector("shared", 2 * s.C, Use::InOut));
+  call.operands.push_back(matrix("dx", s.dtype, s.pixels, s.C, dx_pitch, use_of(line)));
+  call.flops = per_element(s, 11);
+  call.run = [s, dx_pitch, write](const KernelTable& table, const KernelContext& ctx,
+                                  const std::vector<void*>& data) {
+    table.batch_norm_bwd_shared(ctx, s, data[0], data[1], as<float>(data[2]), as<float>(data[3]),
+                                as<float>(data[4]), as<float>(data[5]), as<float>(data[6]), s.C,
+                                as<float>(data[7]), dx_pitch, data[8], write);
+  };
+  return call;
+}
+
+KernelCall batch_norm_stats_bwd(const KernelLine& line) {
+  const BatchNormShape s = batch_norm_shape(line);
+  const std::int64_t dx_pitch = line.get("dx_pitch", s.x_pitch);
+  const Write write = write_of(line);
+  KernelCall call;
+  call.operands = {x_of(s), matrix("dy", s.dtype, s.pixels, s.C, s.y_pitch, Use::In),
+                   vector("mean", s.C, Use::In), vector("shared", 2 * s.C, Use::In),
+                   matrix("dx", s.dtype, s.pixels, s.C, dx_pitch, use_of(line))};
+  call.flops = per_element(s, 4);
+  call.run = [s, dx_pitch, write](const KernelTable& table, const KernelContext& ctx,
+                                  const std::vector<void*>& data) {
+    table.batch_norm_stats_bwd(ctx, s, data[0], data[1], as<float>(data[2]), s.C,
+                               as<float>(data[3]), dx_pitch, data[4], write);
+  };
+  return call;
+}
+
 KernelCall batch_norm_update(const KernelLine& line) {
   const BatchNormShape s = batch_norm_shape(line);
   const auto momentum = static_cast<float>(line.number("momentum", 0.1));
@@ -117,6 +154,8 @@ const std::vector<Entry>& batch_norm_entries() {
                                              {"batch_norm_apply", batch_norm_apply},
                                              {"batch_norm_bwd_reduce", batch_norm_bwd_reduce},
                                              {"batch_norm_bwd_apply", batch_norm_bwd_apply},
+                                             {"batch_norm_bwd_shared", batch_norm_bwd_shared},
+                                             {"batch_norm_stats_bwd", batch_norm_stats_bwd},
                                              {"batch_norm_update", batch_norm_update}};
   return entries;
 }

@@ -28,6 +28,7 @@ const std::map<std::string, std::vector<std::string>>& companions() {
       {"linear_fwd", {"linear_bwd_data", "linear_bwd_weight"}},
       {"batch_norm_apply",
        {"batch_norm_stats", "batch_norm_bwd_reduce", "batch_norm_bwd_apply", "batch_norm_update"}},
+      {"batch_norm_copy_stats", {"batch_norm_stats_bwd"}},
       {"max_pool2d_fwd", {"max_pool2d_bwd"}},
       {"avg_pool2d_fwd", {"avg_pool2d_bwd"}},
       {"global_avg_pool_fwd", {"global_avg_pool_bwd"}},
@@ -72,6 +73,10 @@ std::vector<KernelLine> with_backward(const KernelLine& line) {
   if (found == companions().end()) return lines;
   for (const std::string& name : found->second) {
     lines.emplace_back(name + line.text().substr(line.kernel().size()));
+  }
+  // A slice is normalised by several layers, which share its statistics.
+  if (line.kernel() == "batch_norm_apply" && line.get("x_pitch", 0) > line.get("C", 0)) {
+    lines.emplace_back("batch_norm_bwd_shared" + line.text().substr(line.kernel().size()));
   }
   return lines;
 }

@@ -68,6 +68,33 @@ inline void batch_norm_bwd(const BatchNormShape& s, const double* x, const doubl
   }
 }
 
+// As kernel_table.h defines them; dx is set.
+inline void batch_norm_bwd_shared(BatchNormShape s, const double* x, const double* dy,
+                                  const double* mean, const double* var, const double* gamma,
+                                  const double* beta, double* sums, std::int64_t shared_pitch,
+                                  double* shared, std::int64_t dx_pitch, double* dx) {
+  s.training = false;  // statistics held fixed
+  batch_norm_bwd(s, x, dy, mean, var, gamma, beta, sums, dx_pitch, dx);
+  for (std::int64_t c = 0; c < s.C; ++c) {
+    const double scale = 1 / std::sqrt(var[c] + double{s.eps});
+    shared[c] += gamma[c] * scale * sums[c];
+    shared[shared_pitch + c] += gamma[c] * scale * scale * sums[s.C + c];
+  }
+}
+
+inline void batch_norm_stats_bwd(const BatchNormShape& s, const double* x, const double* dy,
+                                 const double* mean, std::int64_t shared_pitch,
+                                 const double* shared, std::int64_t dx_pitch, double* dx) {
+  for (std::int64_t i = 0; i < s.pixels; ++i) {
+    for (std::int64_t c = 0; c < s.C; ++c) {
+      const double centred = x[i * s.x_pitch + c] - mean[c];
+      dx[i * dx_pitch + c] =
+          dy[i * s.y_pitch + c] -
+          (shared[c] + centred * shared[shared_pitch + c]) / static_cast<double>(s.pixels);
+    }
+  }
+}
+
 inline void batch_norm_update(const BatchNormShape& s, double momentum, const double* mean,
                               const double* var, double* running_mean, double* running_var) {
   const auto pixels = static_cast<double>(s.pixels);

@@ -106,6 +106,8 @@ const Small kSmall[] = {
     {"batch_norm_apply pixels=48 C=24 x_pitch=32"},
     {"batch_norm_bwd_reduce pixels=8 C=24", 2 * 2 * 24 * 4},
     {"batch_norm_bwd_apply pixels=48 C=24 dx_pitch=32"},
+    {"batch_norm_bwd_shared pixels=8 C=24", (2 * 2 + 2) * 24 * 4},
+    {"batch_norm_stats_bwd pixels=48 C=24 dx_pitch=32"},
     {"batch_norm_update pixels=48 C=24"},
     {"max_pool2d_fwd N=1 H=8 W=8 C=24 R=2 S=2 stride=2x2"},
     {"max_pool2d_bwd N=1 H=8 W=8 C=24 R=2 S=2 stride=2x2"},

@@ -134,7 +134,9 @@ TEST(Streaming, IsNearTheLeast) {
         "cast pixels=12544 C=32 x_pitch=64 y_pitch=96 to=f16 add=1", "bias_fwd pixels=3136 C=128",
         "bias_fwd pixels=12544 C=32 x_pitch=64 y_pitch=96", "bias_fwd pixels=289 C=1024",
         "batch_norm_copy_stats pixels=12544 C=32 y_pitch=256 relu_in=1",
-        "batch_norm_copy_stats pixels=12544 C=64"}) {
+        "batch_norm_copy_stats pixels=12544 C=64",
+        "batch_norm_bwd_shared pixels=3136 C=96 x_pitch=256 dx_pitch=256 relu_out=1 add=1",
+        "batch_norm_stats_bwd pixels=12544 C=32 x_pitch=256 y_pitch=256 dx_pitch=32"}) {
     for (const char* dtype : {"f32", "bf16", "f16"}) {
       expect_near_the_least(*ctx, line + " dtype=" + dtype);
     }
@@ -171,6 +173,8 @@ TEST(Losses, AskForTheLeast) {
     for (const char* dtype : {"f32", "bf16", "f16"}) {
       expect_near_the_least(*ctx, std::string(loss) + " N=256 C=1008 dtype=" + dtype);
     }
+    // The longest row that a warp holds in registers.
+    expect_near_the_least(*ctx, std::string(loss) + " N=64 C=1024 dtype=f32");
   }
 }
 
