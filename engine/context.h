@@ -43,8 +43,7 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // --- modes, set freely between steps
-  // -------------------------------------------------------------
+  // --- modes, set freely between steps ------------------------------------------------------
   bool training = false;      // batch statistics, dropout
   bool grad_enabled = false;  // record ops on the tape
   std::uint64_t seed = 0;     // dropout masks are addressed by (seed, step, layer)

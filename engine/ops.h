@@ -21,6 +21,9 @@ struct Conv2dOptions {
 Tensor conv2d(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias = {},
               const Conv2dOptions& options = {}, Tensor out = {});
 
+// The shape of that y; w is KxRxSxC.
+Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& options);
+
 // x [N,C], w [K,C], bias [K] or absent -> y [N,K] = x w^T + bias.
 Tensor linear(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias = {},
               Tensor out = {});
@@ -70,11 +73,17 @@ struct Pool2dOptions {
   bool ceil_mode = false;         // round the output extent up; no window starts in the far padding
   bool count_include_pad = true;  // average pooling only
 };
+// What a pool makes of x [N,H,W,C].
+Shape pool2d_output_shape(const Shape& x, const Pool2dOptions& options);
 Tensor max_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
 Tensor avg_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
 // x [N,H,W,C] -> y [N,C], the mean over H and W.
 Tensor global_avg_pool(Context& ctx, const Tensor& x, Tensor out = {});
 
+// From here on copy_into a slice of `buffer` makes the slice's batch statistics on the way, when
+// ctx.training, and batch_norm of any slices so written takes them instead of making its own.
+// Call it before slicing.
+void share_statistics(Context& ctx, Tensor& buffer);
 // Copies x into `out`, a slice of a wider buffer: the way to put an existing tensor into a concat.
 Tensor copy_into(Context& ctx, const Tensor& x, Tensor out);
 // Joins tensors of equal pixels along the channels. Prefer letting each producer write its slice:

@@ -67,6 +67,13 @@ inline GradSlot gradient_of(Context& ctx, const GradRef& ref) {
   return ref.buffer->writable(ctx, ref);
 }
 
+// Adds dy, a gradient of ref's shape, to the gradient behind ref.
+inline void pass_gradient(Context& ctx, const GradSlot& dy, const GradRef& ref, DType dtype) {
+  const GradSlot dx = gradient_of(ctx, ref);
+  const SliceShape shape{ref.shape.pixels(), ref.shape.channels(), dy.pitch, dx.pitch, dtype};
+  ctx.call("copy", &KernelTable::copy, shape, dy.data, dx.data, dx.write);
+}
+
 // Of the convolution of x with w; checks both. y_pitch is left to the caller. (ops_conv.cpp)
 Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& options);
 

@@ -2,34 +2,45 @@
 #include "engine/ops_common.h"
 
 namespace lamella {
-namespace detail {
 
-Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& options) {
-  detail::require_rank("conv2d", "x", x, 4);
-  detail::require_rank("conv2d", "w", w, 4);
-  detail::require_dtype("conv2d", "w", w, x.dtype());
-  if (w.dim(3) != x.dim(3)) {
-    fail("conv2d: w (KxRxSxC = ", w.shape().str(), ") expects ", w.dim(3),
-         " input channels but x (", x.shape().str(), ") has ", x.dim(3));
+Shape conv2d_output_shape(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  if (x.rank() != 4) {
+    fail("conv2d: x has ", x.rank(), " dims (", x.str(), "), it needs 4");
   }
-  if (!w.dense()) fail("conv2d: w is a channel slice; copy it into a dense tensor first");
+  if (w.rank() != 4) {
+    fail("conv2d: w has ", w.rank(), " dims (", w.str(), "), it needs 4");
+  }
+  if (w[3] != x[3]) {
+    fail("conv2d: w (KxRxSxC = ", w.str(), ") expects ", w[3], " input channels but x (", x.str(),
+         ") has ", x[3]);
+  }
   if (options.stride_h < 1 || options.stride_w < 1 || options.pad_h < 0 || options.pad_w < 0) {
     fail("conv2d: stride ", options.stride_h, "x", options.stride_w, " and pad ", options.pad_h,
          "x", options.pad_w, "; strides must be >= 1 and pads >= 0");
   }
+  const std::int64_t R = w[1], S = w[2];
+  const std::int64_t high = x[1] + 2 * options.pad_h, wide = x[2] + 2 * options.pad_w;
+  if (R < 1 || S < 1) fail("conv2d: the filter is ", R, "x", S);
+  if (high < R || wide < S) {
+    fail("conv2d: the filter ", R, "x", S, " is larger than the padded input ", high, "x", wide,
+         "; use a larger image or more padding");
+  }
+  return {x[0], (high - R) / options.stride_h + 1, (wide - S) / options.stride_w + 1, w[0]};
+}
+
+namespace detail {
+
+Conv2dShape conv2d_shape(const Tensor& x, const Tensor& w, const Conv2dOptions& options) {
+  detail::require_defined("conv2d", "x", x);
+  detail::require_dtype("conv2d", "w", w, x.dtype());
+  const Shape y = conv2d_output_shape(x.shape(), w.shape(), options);
+  if (!w.dense()) fail("conv2d: w is a channel slice; copy it into a dense tensor first");
   Conv2dShape shape;
   shape.N = x.dim(0), shape.H = x.dim(1), shape.W = x.dim(2), shape.C = x.dim(3);
   shape.K = w.dim(0), shape.R = w.dim(1), shape.S = w.dim(2);
+  shape.P = y[1], shape.Q = y[2];
   shape.stride_h = options.stride_h, shape.stride_w = options.stride_w;
   shape.pad_h = options.pad_h, shape.pad_w = options.pad_w;
-  if (shape.R < 1 || shape.S < 1) fail("conv2d: the filter is ", shape.R, "x", shape.S);
-  if (shape.H + 2 * shape.pad_h < shape.R || shape.W + 2 * shape.pad_w < shape.S) {
-    fail("conv2d: the filter ", shape.R, "x", shape.S, " is larger than the padded input ",
-         shape.H + 2 * shape.pad_h, "x", shape.W + 2 * shape.pad_w,
-         "; use a larger image or more padding");
-  }
-  shape.P = (shape.H + 2 * shape.pad_h - shape.R) / shape.stride_h + 1;
-  shape.Q = (shape.W + 2 * shape.pad_w - shape.S) / shape.stride_w + 1;
   shape.x_pitch = x.pitch();
   shape.dtype = x.dtype();
   return shape;

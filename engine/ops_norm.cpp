@@ -1,5 +1,6 @@
 // Batch norm, training and inference, with ReLU on either side.
 #include "engine/ops_common.h"
+#include "engine/statistics.h"
 
 namespace lamella {
 namespace {
@@ -20,14 +21,25 @@ void check(const Tensor& x, const BatchNormTensors& bn, const BatchNormOptions& 
 
 struct Statistics {
   Tensor mean, var;
+  StatisticsRef shared;  // where they come from, if not of this op alone
 };
+
+Statistics batch_statistics(Context& ctx, const BatchNormShape& shape, const Tensor& x) {
+  const auto& [of, first] = x.statistics();
+  if (of != nullptr && !shape.relu_in && of->knows(first, first + shape.C)) {
+    return {of->mean.slice(first, first + shape.C), of->var.slice(first, first + shape.C),
+            x.statistics()};
+  }
+  Statistics own{ctx.empty({shape.C}), ctx.empty({shape.C}), {}};
+  ctx.call("batch_norm_stats", &KernelTable::batch_norm_stats, shape, x.data(),
+           own.mean.as<float>(), own.var.as<float>());
+  return own;
+}
 
 Statistics statistics(Context& ctx, const BatchNormShape& shape, const Tensor& x,
                       const BatchNormTensors& bn, float momentum) {
-  if (!shape.training) return {bn.running_mean.detach(), bn.running_var.detach()};
-  const Statistics batch{ctx.empty({shape.C}), ctx.empty({shape.C})};
-  ctx.call("batch_norm_stats", &KernelTable::batch_norm_stats, shape, x.data(),
-           batch.mean.as<float>(), batch.var.as<float>());
+  if (!shape.training) return {bn.running_mean.detach(), bn.running_var.detach(), {}};
+  Statistics batch = batch_statistics(ctx, shape, x);
   ctx.call("batch_norm_update", &KernelTable::batch_norm_update, shape, momentum,
            batch.mean.as<const float>(), batch.var.as<const float>(), bn.running_mean.as<float>(),
            bn.running_var.as<float>());
@@ -70,19 +82,35 @@ struct Backward {
   void run(Context& ctx, const void* dy, std::int64_t dy_pitch) {
     shape.y_pitch = dy_pitch;
     const Tensor sums = ctx.empty({2, shape.C});
-    const auto *mean = stats.mean.as<const float>(), *var = stats.var.as<const float>();
-    if (shape.training || dgamma || dbeta) {
+    const bool shared = stats.shared.of != nullptr && dx;
+    if (shared) {
+      direct(ctx, dy, sums);
+    } else if (shape.training || dgamma || dbeta) {
       ctx.call("batch_norm_bwd_reduce", &KernelTable::batch_norm_bwd_reduce, shape, x.data(), dy,
-               mean, var, gamma.as<const float>(), beta.as<const float>(), sums.as<float>());
+               stats.mean.as<const float>(), stats.var.as<const float>(), gamma.as<const float>(),
+               beta.as<const float>(), sums.as<float>());
     }
     const Tensor halves = sums.reshape({2 * shape.C});
     if (dbeta) copy_sum(ctx, halves.slice(0, shape.C), dbeta);
     if (dgamma) copy_sum(ctx, halves.slice(shape.C, 2 * shape.C), dgamma);
-    if (!dx) return;
+    if (!dx || shared) return;
     const GradSlot to = detail::gradient_of(ctx, dx);
-    ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape, x.data(), dy, mean,
-             var, gamma.as<const float>(), beta.as<const float>(), sums.as<const float>(), to.pitch,
-             to.data, to.write);
+    ctx.call("batch_norm_bwd_apply", &KernelTable::batch_norm_bwd_apply, shape, x.data(), dy,
+             stats.mean.as<const float>(), stats.var.as<const float>(), gamma.as<const float>(),
+             beta.as<const float>(), sums.as<const float>(), to.pitch, to.data, to.write);
+  }
+
+ private:
+  // The sums, and dx but for what comes through the shared statistics: that is left to copy_into.
+  void direct(Context& ctx, const void* dy, const Tensor& sums) const {
+    SharedStatistics& all = *stats.shared.of;
+    const std::int64_t channels = all.mean.channels();
+    if (!all.sums.defined()) all.sums = ctx.zeros({2 * channels});
+    const GradSlot to = detail::gradient_of(ctx, dx);
+    ctx.call("batch_norm_bwd_shared", &KernelTable::batch_norm_bwd_shared, shape, x.data(), dy,
+             stats.mean.as<const float>(), stats.var.as<const float>(), gamma.as<const float>(),
+             beta.as<const float>(), sums.as<float>(), channels,
+             all.sums.as<float>() + stats.shared.first_channel, to.pitch, to.data, to.write);
   }
 };
 

@@ -4,17 +4,6 @@
 #include "engine/ops_common.h"
 
 namespace lamella {
-namespace {
-
-// Adds dy, a gradient of ref's shape, to the gradient behind ref.
-void pass_gradient(Context& ctx, const GradSlot& dy, const GradRef& ref, DType dtype) {
-  const GradSlot dx = detail::gradient_of(ctx, ref);
-  const SliceShape shape{ref.shape.pixels(), ref.shape.channels(), dy.pitch, dx.pitch, dtype};
-  ctx.call("copy", &KernelTable::copy, shape, dy.data, dx.data, dx.write);
-}
-
-}  // namespace
-
 Tensor relu(Context& ctx, const Tensor& x, Tensor out) {
   detail::require_defined("relu", "x", x);
   const Tensor y = detail::output(ctx, "relu", out, x.shape(), x.dtype(), {&x});
@@ -47,8 +36,8 @@ Tensor add(Context& ctx, const Tensor& a, const Tensor& b, Tensor out) {
     ctx.tape.record("add", y.grad_ref(),
                     [&ctx, dtype = a.dtype(), da_ref = a.grad_ref(),
                      db_ref = b.grad_ref()](const GradSlot& dy) {
-                      if (da_ref) pass_gradient(ctx, dy, da_ref, dtype);
-                      if (db_ref) pass_gradient(ctx, dy, db_ref, dtype);
+                      if (da_ref) detail::pass_gradient(ctx, dy, da_ref, dtype);
+                      if (db_ref) detail::pass_gradient(ctx, dy, db_ref, dtype);
                     });
   }
   return y;
@@ -113,7 +102,7 @@ Tensor add_bias(Context& ctx, const Tensor& x, const Tensor& bias, Tensor out) {
     ctx.tape.record("add_bias", y.grad_ref(),
                     [&ctx, pixels = x.pixels(), channels = x.channels(), dtype = x.dtype(),
                      dx_ref = x.grad_ref(), db_ref = bias.grad_ref()](const GradSlot& dy) {
-                      if (dx_ref) pass_gradient(ctx, dy, dx_ref, dtype);
+                      if (dx_ref) detail::pass_gradient(ctx, dy, dx_ref, dtype);
                       if (!db_ref) return;
                       const GradSlot db = detail::gradient_of(ctx, db_ref);
                       const SliceShape shape{pixels, channels, dy.pitch, dy.pitch, dtype};
@@ -143,52 +132,6 @@ Tensor cast(Context& ctx, const Tensor& x, DType dtype, Tensor out) {
     });
   }
   return y;
-}
-
-Tensor copy_into(Context& ctx, const Tensor& x, Tensor out) {
-  detail::require_defined("copy_into", "x", x);
-  detail::require_defined("copy_into", "out", out);
-  const Tensor y = detail::output(ctx, "copy_into", out, x.shape(), x.dtype(), {&x});
-  ctx.call("copy", &KernelTable::copy, detail::slice_shape(x, x.pitch(), y.pitch()), x.data(),
-           y.data(), Write::Set);
-
-  if (y.requires_grad()) {
-    ctx.tape.record("copy_into", y.grad_ref(),
-                    [&ctx, dtype = x.dtype(), dx_ref = x.grad_ref()](const GradSlot& dy) {
-                      pass_gradient(ctx, dy, dx_ref, dtype);
-                    });
-  }
-  return y;
-}
-
-Tensor concat(Context& ctx, const std::vector<Tensor>& parts) {
-  if (parts.empty()) fail("concat: there are no parts; pass at least one tensor");
-  std::int64_t channels = 0;
-  bool wants_grad = false;
-  for (const Tensor& part : parts) {
-    detail::require_rank("concat", "a part", part, 4);
-    detail::require_dtype("concat", "a part", part, parts[0].dtype());
-    if (part.slice(0, 0).shape() != parts[0].slice(0, 0).shape()) {
-      fail("concat: parts are ", parts[0].shape().str(), " and ", part.shape().str(),
-           "; they may differ in channels only");
-    }
-    channels += part.channels();
-    wants_grad = wants_grad || part.requires_grad();
-  }
-  const Shape shape{parts[0].dim(0), parts[0].dim(1), parts[0].dim(2), channels};
-  Tensor joined = wants_grad ? ctx.empty_with_grad(shape, parts[0].dtype())
-                             : ctx.empty(shape, parts[0].dtype());
-  std::int64_t begin = 0;
-  for (const Tensor& part : parts) {
-    copy_into(ctx, part, joined.slice(begin, begin + part.channels()));
-    begin += part.channels();
-  }
-  return joined;
-}
-
-Tensor flatten(const Tensor& x) {
-  detail::require_rank("flatten", "x", x, 4);
-  return x.reshape({x.dim(0), x.dim(1) * x.dim(2) * x.dim(3)});
 }
 
 Tensor dropout(Context& ctx, const Tensor& x, float p, std::uint32_t layer, Tensor out) {

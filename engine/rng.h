@@ -39,8 +39,8 @@ class Rng {
 // 0..count-1 shuffled: Fisher-Yates from the back, j = rng.below(i + 1).
 std::vector<std::int64_t> permutation(std::int64_t count, Rng rng);
 
-// --- initialisers: fill host memory; fan_in and fan_out as the layer defines them
-// ------------------- He et al. 2015: normal, std = sqrt(2 / fan_in).
+// --- initialisers: fill host memory; fan_in and fan_out as the layer defines them ------------
+// He et al. 2015: normal, std = sqrt(2 / fan_in).
 void kaiming_normal(std::span<float> w, std::int64_t fan_in, Rng rng);
 // He et al. 2015: uniform in +-sqrt(6 / fan_in).
 void kaiming_uniform(std::span<float> w, std::int64_t fan_in, Rng rng);

@@ -44,6 +44,7 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   part.remake_ = nullptr;  // it makes the whole tensor
   part.shape_ = with_channels(shape_);
   part.grad_.first_channel += begin;
+  part.statistics_.first_channel += begin;
   part.grad_.shape = part.shape_;
   return part;
 }
@@ -62,6 +63,7 @@ Tensor Tensor::reshape(const Shape& shape) const {
   view.pitch_ = shape.channels();
   view.grad_.shape = shape;
   view.remake_ = nullptr;  // it makes the former shape
+  view.statistics_ = {};
   return view;
 }
 

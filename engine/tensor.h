@@ -14,6 +14,7 @@ namespace lamella {
 class Allocator;
 class Context;
 class GradBuffer;
+struct SharedStatistics;
 
 // Owns one allocation; goes back to its allocator with the last handle.
 class Storage {
@@ -40,6 +41,12 @@ struct GradRef {
   explicit operator bool() const { return buffer != nullptr; }
 };
 
+// Where the batch statistics of a tensor are: a channel range of a buffer's.
+struct StatisticsRef {
+  std::shared_ptr<SharedStatistics> of;  // null: none are shared
+  std::int64_t first_channel = 0;
+};
+
 class Tensor;
 // Makes a tensor's values a second time, from what its op keeps anyway.
 using Remake = std::function<Tensor(Context&)>;
@@ -63,9 +70,9 @@ class Tensor {
     return static_cast<T*>(data());
   }
 
-  // The channels [begin, end) of the same memory, and of the same gradient.
+  // The channels [begin, end) of the same memory, of the same gradient, of the same statistics.
   Tensor slice(std::int64_t begin, std::int64_t end) const;
-  // The same elements in another shape; dense tensors only.
+  // The same elements in another shape; dense tensors only. Leaves shared statistics behind.
   Tensor reshape(const Shape& shape) const;
   // The same elements without a gradient.
   Tensor detach() const;
@@ -78,6 +85,10 @@ class Tensor {
   Tensor grad() const;
   // Forgets the gradient: the next backward sets it instead of adding.
   void zero_grad();
+
+  // See share_statistics in engine/ops.h.
+  const StatisticsRef& statistics() const { return statistics_; }
+  void set_statistics(std::shared_ptr<SharedStatistics> of) { statistics_ = {std::move(of), 0}; }
 
   // Lets a backward that needs these values make them again instead of keeping them (see Saved).
   void set_remake(Remake remake) { remake_ = std::make_shared<const Remake>(std::move(remake)); }
@@ -92,6 +103,7 @@ class Tensor {
   std::int64_t pitch_ = 0;
   DType dtype_ = DType::F32;
   GradRef grad_;
+  StatisticsRef statistics_;
   std::shared_ptr<const Remake> remake_;  // null: the values cannot be made again
 };
 
