@@ -29,7 +29,9 @@ void chosen_bwd_weight(const KernelContext& ctx, const Conv2dShape& shape, const
 }  // namespace
 
 bool winograd_suits(ConvKind kind, const Conv2dShape& s) {
-  constexpr std::int64_t kLeastChannels = 16, kLeastTiles = 64;
+  // With 16 channels there is little to gain, and SqueezeNet, which has no batch norm to
+  // cover it, shows the rounding: gradients off by 1.3e-6, PyTorch's own by 0.6e-6.
+  constexpr std::int64_t kLeastChannels = 32, kLeastTiles = 64;
   constexpr std::int64_t kMostFilters = 16384;  // C * K; more, and the sums of dw leave the cache
   const bool form =
       s.R == 3 && s.S == 3 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h <= 2 && s.pad_w <= 2;

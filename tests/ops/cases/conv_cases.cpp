@@ -74,7 +74,7 @@ const OpFamily conv2d_family{
         "N=1 H=6 W=5 C=63 K=1 R=3 S=3 pad=1x1",
         "N=1 H=5 W=6 C=64 K=63 R=3 S=3 pad=1x1",
         "N=3 H=5 W=5 C=4 K=8 R=3 S=3",
-        "N=1 H=16 W=16 C=16 K=16 R=3 S=3 pad=1x1 bias=0",
+        "N=1 H=16 W=16 C=32 K=32 R=3 S=3 pad=1x1 bias=0",
         "N=1 H=13 W=17 C=32 K=40 R=3 S=3 pad=1x1",
         "N=2 H=12 W=12 C=33 K=65 R=3 S=3 pad=1x1",
         // Large enough for Winograd tiles: whole and hanging over, every padding, slices.
@@ -84,6 +84,10 @@ const OpFamily conv2d_family{
         "N=1 H=9 W=8 C=16 K=24 R=3 S=3 pad=0x2 bias=0",
         "N=2 H=9 W=7 C=24 K=18 R=3 S=3 pad=1x1 x_pitch=40 y_pitch=21",
         "N=2 H=34 W=36 C=16 K=16 R=3 S=3 pad=1x1",
+        "N=2 H=13 W=11 C=33 K=40 R=3 S=3 pad=1x1 x_pitch=40 y_pitch=48",
+        "N=2 H=17 W=12 C=32 K=35 R=3 S=3 pad=0x2 bias=0",
+        "N=1 H=17 W=18 C=40 K=32 R=3 S=3 pad=2x2",
+        "N=3 H=12 W=12 C=32 K=48 R=3 S=3",
         // Strides, with and without a rest, padding on one side only, unequal along H and W.
         "N=2 H=8 W=8 C=3 K=4 R=3 S=3 stride=2x2 pad=1x1",
         "N=1 H=9 W=7 C=5 K=6 R=3 S=3 stride=2x2",
