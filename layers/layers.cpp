@@ -16,13 +16,18 @@ Tensor Conv2d::forward(Context& ctx, const Tensor& x, Tensor out) const {
   return conv2d(ctx, x, weight_, bias_, spec_.options, std::move(out));
 }
 
+Shape Conv2d::output_shape(const Shape& x) const {
+  return conv2d_output_shape(x, weight_.shape(), spec_.options);
+}
+
 void Conv2d::collect(const std::string& prefix, std::vector<Parameter>& into) const {
-  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, spec_.l2});
+  into.push_back(
+      {join_names(prefix, "weight"), weight_, ParameterKind::Weight, spec_.l2, spec_.stddev});
   if (bias_.defined()) into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
 }
 
-Linear::Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2)
-    : l2_(l2), weight_(ctx.empty({out, in})), bias_(ctx.empty({out})) {
+Linear::Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2, float stddev)
+    : l2_(l2), stddev_(stddev), weight_(ctx.empty({out, in})), bias_(ctx.empty({out})) {
   weight_.require_grad();
   bias_.require_grad();
 }
@@ -31,8 +36,12 @@ Tensor Linear::forward(Context& ctx, const Tensor& x, Tensor out) const {
   return linear(ctx, x, weight_, bias_, std::move(out));
 }
 
+Shape Linear::output_shape(const Shape& x) const {
+  return {x[0], weight_.dim(0)};
+}
+
 void Linear::collect(const std::string& prefix, std::vector<Parameter>& into) const {
-  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, l2_});
+  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, l2_, stddev_});
   into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
 }
 
@@ -66,37 +75,71 @@ Tensor Sequential::forward(Context& ctx, const Tensor& x, Tensor out) const {
   return children_.back().second->forward(ctx, value, std::move(out));
 }
 
+Shape Sequential::output_shape(const Shape& x) const {
+  Shape shape = x;
+  for (const auto& [name, child] : children_) shape = child->output_shape(shape);
+  return shape;
+}
+
 void Sequential::collect(const std::string& prefix, std::vector<Parameter>& into) const {
   for (const auto& [name, child] : children_) child->collect(join_names(prefix, name), into);
 }
 
+namespace {
+
+Shape same(const Shape& x) {
+  return x;
+}
+
+}  // namespace
+
 ModulePtr max_pool(const Pool2dOptions& options) {
-  return std::make_unique<Operation>([options](Context& ctx, const Tensor& x, Tensor out) {
-    return max_pool2d(ctx, x, options, std::move(out));
-  });
+  return std::make_unique<Operation>(
+      [options](Context& ctx, const Tensor& x, Tensor out) {
+        return max_pool2d(ctx, x, options, std::move(out));
+      },
+      [options](const Shape& x) { return pool2d_output_shape(x, options); });
+}
+
+ModulePtr avg_pool(const Pool2dOptions& options) {
+  return std::make_unique<Operation>(
+      [options](Context& ctx, const Tensor& x, Tensor out) {
+        return avg_pool2d(ctx, x, options, std::move(out));
+      },
+      [options](const Shape& x) { return pool2d_output_shape(x, options); });
 }
 
 ModulePtr global_pool() {
-  return std::make_unique<Operation>([](Context& ctx, const Tensor& x, Tensor out) {
-    return global_avg_pool(ctx, x, std::move(out));
-  });
+  return std::make_unique<Operation>(
+      [](Context& ctx, const Tensor& x, Tensor out) {
+        return global_avg_pool(ctx, x, std::move(out));
+      },
+      [](const Shape& x) {
+        return Shape{x[0], x.channels()};
+      });
 }
 
 ModulePtr flattened() {
-  return std::make_unique<Operation>([](Context& ctx, const Tensor& x, const Tensor& out) {
-    return out.defined() ? copy_into(ctx, flatten(x), out) : flatten(x);
-  });
+  return std::make_unique<Operation>(
+      [](Context& ctx, const Tensor& x, const Tensor& out) {
+        return out.defined() ? copy_into(ctx, flatten(x), out) : flatten(x);
+      },
+      [](const Shape& x) {
+        return Shape{x[0], x[1] * x[2] * x[3]};
+      });
 }
 
 ModulePtr rectified() {
   return std::make_unique<Operation>(
-      [](Context& ctx, const Tensor& x, Tensor out) { return relu(ctx, x, std::move(out)); });
+      [](Context& ctx, const Tensor& x, Tensor out) { return relu(ctx, x, std::move(out)); }, same);
 }
 
 ModulePtr dropped(float p, std::uint32_t layer) {
-  return std::make_unique<Operation>([p, layer](Context& ctx, const Tensor& x, Tensor out) {
-    return dropout(ctx, x, p, layer, std::move(out));
-  });
+  return std::make_unique<Operation>(
+      [p, layer](Context& ctx, const Tensor& x, Tensor out) {
+        return dropout(ctx, x, p, layer, std::move(out));
+      },
+      same);
 }
 
 }  // namespace lamella

@@ -17,14 +17,19 @@ struct Conv2dSpec {
   std::int64_t size_h = 3, size_w = 3;
   Conv2dOptions options;
   bool bias = true;
-  float l2 = 0;  // penalty on the filter
+  float l2 = 0;      // penalty on the filter
+  float stddev = 0;  // of its initial values; 0: as the network's others
 };
 
 class Conv2d : public Module {
  public:
   Conv2d(Context& ctx, const Conv2dSpec& spec);
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+  const Tensor& weight() const { return weight_; }
+  const Conv2dOptions& options() const { return spec_.options; }
 
  private:
   Conv2dSpec spec_;
@@ -33,12 +38,13 @@ class Conv2d : public Module {
 
 class Linear : public Module {
  public:
-  Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2 = 0);
+  Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2 = 0, float stddev = 0);
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
 
  private:
-  float l2_;
+  float l2_, stddev_;
   Tensor weight_, bias_;
 };
 
@@ -46,7 +52,11 @@ class BatchNorm2d : public Module {
  public:
   BatchNorm2d(Context& ctx, std::int64_t channels, const BatchNormOptions& options);
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  Shape output_shape(const Shape& x) const override { return x; }
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+
+  const BatchNormTensors& tensors() const { return tensors_; }
+  const BatchNormOptions& options() const { return options_; }
 
  private:
   BatchNormOptions options_;
@@ -57,17 +67,22 @@ class BatchNorm2d : public Module {
 class Operation : public Module {
  public:
   using Function = std::function<Tensor(Context&, const Tensor& x, Tensor out)>;
-  explicit Operation(Function function) : function_(std::move(function)) {}
+  using ShapeFunction = std::function<Shape(const Shape& x)>;
+  Operation(Function function, ShapeFunction output_shape)
+      : function_(std::move(function)), output_shape_(std::move(output_shape)) {}
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override {
     return function_(ctx, x, std::move(out));
   }
+  Shape output_shape(const Shape& x) const override { return output_shape_(x); }
   void collect(const std::string&, std::vector<Parameter>&) const override {}
 
  private:
   Function function_;
+  ShapeFunction output_shape_;
 };
 
 ModulePtr max_pool(const Pool2dOptions& options);
+ModulePtr avg_pool(const Pool2dOptions& options);
 ModulePtr global_pool();
 ModulePtr flattened();
 ModulePtr rectified();
@@ -81,6 +96,7 @@ class Sequential : public Module {
   using Children = std::vector<std::pair<std::string, ModulePtr>>;
   explicit Sequential(Children children) : children_(std::move(children)) {}
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
 
  private:

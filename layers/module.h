@@ -17,20 +17,31 @@ struct Parameter {
   std::string name;  // full name, as in weight files: "stage1.conv1.weight"
   Tensor tensor;
   ParameterKind kind = ParameterKind::Weight;
-  float l2 = 0;  // loss += l2 * sum w^2
+  float l2 = 0;      // loss += l2 * sum w^2
+  float stddev = 0;  // initial weights are truncated normal with it; 0: as the network's Init says
   bool trained() const {
     return kind != ParameterKind::RunningMean && kind != ParameterKind::RunningVar;
   }
 };
 
 // How weights start. Biases and shifts start at 0, scales and running variances at 1.
-enum class Init { KaimingNormal, KaimingUniform, GlorotUniform, GlorotNormal, TruncatedNormal };
+// TruncatedNormal has a standard deviation of 0.1, and TruncatedNormal001 of 0.01.
+enum class Init {
+  KaimingNormal,
+  KaimingUniform,
+  GlorotUniform,
+  GlorotNormal,
+  TruncatedNormal,
+  TruncatedNormal001
+};
 
 class Module {
  public:
   virtual ~Module() = default;
   // Writes into `out` where that is given (a slice of a concat buffer).
   virtual Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const = 0;
+  // The shape that forward gives for an input of shape x; throws Error where x does not fit.
+  virtual Shape output_shape(const Shape& x) const = 0;
   // Appends this layer's parameters, their names behind `prefix`.
   virtual void collect(const std::string& prefix, std::vector<Parameter>& into) const = 0;
 };

@@ -28,6 +28,8 @@ void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
       return glorot_normal(w, fans.in, fans.out, rng);
     case Init::TruncatedNormal:
       return truncated_normal(w, 0.0, 0.1, rng);
+    case Init::TruncatedNormal001:
+      return truncated_normal(w, 0.0, 0.01, rng);
   }
 }
 
@@ -35,7 +37,16 @@ void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
 
 Model::Model(ModelSpec spec, Stages stages, Init init)
     : spec_(std::move(spec)), stages_(std::move(stages)), init_(init) {
-  for (const Stage& stage : stages_) stage.module->collect(stage.prefix, parameters_);
+  Shape shape{1, spec_.height, spec_.width, spec_.channels};
+  for (const Stage& stage : stages_) {
+    try {
+      shape = stage.module->output_shape(shape);
+    } catch (const Error& error) {
+      fail(spec_.name, ": images of ", spec_.height, "x", spec_.width, " do not fit; at ",
+           stage.name, ", ", error.what());
+    }
+    stage.module->collect(stage.prefix, parameters_);
+  }
 }
 
 Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
@@ -44,11 +55,13 @@ Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) c
     fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
          spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
   }
-  const std::string stop = layer == "features" ? stages_[stages_.size() - 2].name : layer;
+  const bool features = layer == "features";
+  const std::string& stop = features ? stages_[stages_.size() - 2].name : layer;
   Tensor value = x;
   for (const Stage& stage : stages_) {
     value = stage.module->forward(ctx, value);
-    if (stage.name == stop) return value;
+    if (stage.name != stop) continue;
+    return features && value.shape().rank() == 4 ? global_avg_pool(ctx, value) : value;
   }
   if (!layer.empty()) {
     std::string names;
@@ -96,6 +109,10 @@ void Model::initialise(Context& ctx, std::uint64_t seed) const {
     const Rng rng(seed, RngStream::Init, index++);
     switch (parameter.kind) {
       case ParameterKind::Weight:
+        if (parameter.stddev > 0) {
+          truncated_normal(values, 0.0, double{parameter.stddev}, rng);
+          break;
+        }
         draw(values, init_, fans_of(parameter.tensor.shape()), rng);
         break;
       case ParameterKind::Scale:

@@ -16,14 +16,15 @@ struct ModelSpec {
 
 class Model {
  public:
-  // In order of execution. The last one is the classifier; the output of the one before it is the
-  // layer "features".
+  // In order of execution. The last one is the classifier; the output of the one before it, pooled
+  // where it is an image, is the layer "features".
   struct Stage {
     std::string name;    // as forward() and layer_names() know it
     std::string prefix;  // of its parameters' names
     ModulePtr module;
   };
   using Stages = std::vector<Stage>;
+  // Throws Error where the spec's images do not fit.
   Model(ModelSpec spec, Stages stages, Init init);
 
   const ModelSpec& spec() const { return spec_; }
@@ -36,6 +37,8 @@ class Model {
   // Parameters and buffers in order of execution.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::vector<std::string> layer_names() const;
+  // What the names of the classifier's parameters begin with: "fc", "classifier".
+  const std::string& classifier_prefix() const { return stages_.back().prefix; }
   std::int64_t parameter_count() const;  // trained ones
   void zero_grad() const;
   // Draws every weight from Philox (seed, RngStream::Init, index of the parameter).

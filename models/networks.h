@@ -7,7 +7,12 @@ namespace lamella::networks {
 
 // The handcrafted net of the TEM virus benchmark (Matuszewski & Sintorn 2021, authors' code).
 Model tem_small(Context& ctx, const ModelSpec& spec);
-// The CBR family of Raghu et al. 2019 ("Transfusion"): cbr_small, cbr_tiny.
+// The CBR family of Raghu et al. 2019 ("Transfusion").
 Model cbr(Context& ctx, const ModelSpec& spec);
+Model densenet(Context& ctx, const ModelSpec& spec);
+Model googlenet(Context& ctx, const ModelSpec& spec);
+Model inception_v3(Context& ctx, const ModelSpec& spec);
+Model inception_v4(Context& ctx, const ModelSpec& spec);
+Model squeezenet(Context& ctx, const ModelSpec& spec);
 
 }  // namespace lamella::networks

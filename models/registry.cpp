@@ -14,8 +14,21 @@ struct Entry {
 };
 
 constexpr std::array kNetworks{
+    Entry{"cbr_large_t", networks::cbr},
+    Entry{"cbr_large_w", networks::cbr},
     Entry{"cbr_small", networks::cbr},
     Entry{"cbr_tiny", networks::cbr},
+    Entry{"cbr_tiny_wide", networks::cbr},
+    Entry{"densenet121", networks::densenet},
+    Entry{"densenet161", networks::densenet},
+    Entry{"densenet169", networks::densenet},
+    Entry{"densenet201", networks::densenet},
+    Entry{"densenet_bc_100_12", networks::densenet},
+    Entry{"googlenet", networks::googlenet},
+    Entry{"inception_v3", networks::inception_v3},
+    Entry{"inception_v4", networks::inception_v4},
+    Entry{"squeezenet1_0", networks::squeezenet},
+    Entry{"squeezenet1_1", networks::squeezenet},
     Entry{"tem_small", networks::tem_small},
 };
 

@@ -54,6 +54,10 @@ class Stage : public Module {
     return dropout(ctx, max_pool2d(ctx, joined, {}), p_, number_, std::move(out));
   }
 
+  Shape output_shape(const Shape& x) const override {
+    return pool2d_output_shape({x[0], x[1], x[2], out_ + x[3]}, {});
+  }
+
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override {
     conv1_->collect(join_names(prefix, "conv1"), into);
     bn1_->collect(join_names(prefix, "bn1"), into);

@@ -2,6 +2,7 @@
 computed with and benches are compared with."""
 
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
@@ -79,10 +80,10 @@ class TemSmall(nn.Module):
         return 0.1 * sum((kernel**2).sum() for kernel in kernels)
 
     def before_relu(self):
-        """Modules whose output goes into a ReLU, in order of execution."""
+        """Pairs (module whose bias moves what goes into a ReLU, module that gives it)."""
         stages = [self.stage1, self.stage2, self.stage3, self.stage4]
         convs = [conv for stage in stages for conv in (stage.conv1, stage.conv2)]
-        return convs + [self.last.conv, self.fc1, self.fc2]
+        return [(m, m) for m in convs + [self.last.conv, self.fc1, self.fc2]]
 
 
 class Cbr(nn.Module):
@@ -90,6 +91,7 @@ class Cbr(nn.Module):
 
     def __init__(self, kernel, channels=3, classes=5, widths=(32, 64, 128, 256)):
         super().__init__()
+        self.last_pool = len(widths) == 4
         for i, width in enumerate(widths, start=1):
             conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
             self.add_module(f"conv{i}", conv)
@@ -99,22 +101,85 @@ class Cbr(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x):
-        for i in range(1, 5):
+        last = sum(name.startswith("conv") for name, _ in self.named_children())
+        for i in range(1, last + 1):
             conv, bn = getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
-            x = self.pool(F.relu(bn(conv(x))))
+            x = F.relu(bn(conv(x)))
+            if i < last or self.last_pool:
+                x = self.pool(x)
         return self.classifier(x.mean(dim=(2, 3)))
 
     def penalty(self):
         return None
 
     def before_relu(self):
-        return [self.bn1, self.bn2, self.bn3, self.bn4]
+        return [(bn, bn) for name, bn in self.named_children() if name.startswith("bn")]
+
+
+CBR = {"cbr_large_t": (7, (32, 64, 128, 256, 512)), "cbr_large_w": (7, (64, 128, 256, 512)),
+       "cbr_small": (7, (32, 64, 128, 256)), "cbr_tiny": (5, (32, 64, 128, 256)),
+       "cbr_tiny_wide": (5, (64, 128, 256, 512))}
+
+
+def densenet_bc_100_12(classes):
+    """DenseNet-BC of the paper for 32x32 images: torchvision's class with a stem of one 3x3
+    convolution."""
+    net = torchvision.models.DenseNet(12, (16, 16, 16), 24, 4, 0, classes)
+    del net.features.norm0, net.features.relu0, net.features.pool0
+    net.features.conv0 = nn.Conv2d(3, 24, 3, padding=1, bias=False)
+    return net
+
+
+def published_net(name, classes):
+    """torchvision's or timm's own class, without its initial weights."""
+    if name == "densenet_bc_100_12":
+        return densenet_bc_100_12(classes)
+    if name == "inception_v4":
+        import timm
+        return timm.create_model("inception_v4", num_classes=classes)
+    more = {"inception_v3": {"aux_logits": False, "init_weights": False},
+            "googlenet": {"aux_logits": False, "init_weights": False}}.get(name, {})
+    return getattr(torchvision.models, name)(num_classes=classes, **more)
+
+
+def replace(net, kind, make):
+    """Every module of `kind` becomes make(module, its number, from 1)."""
+    number = 0
+    for path, module in list(net.named_modules()):
+        if type(module) is kind:
+            number += 1
+            parent = net.get_submodule(path.rpartition(".")[0])
+            setattr(parent, path.rpartition(".")[2], make(module, number))
+
+
+def adapt(net, channels):
+    """A published net for so many input channels, with the engine's dropout masks and with what
+    the scripts here ask of a net."""
+    replace(net, nn.Dropout, lambda dropout, number: Dropout(dropout.p, number))
+    if channels != 3:
+        replace(net, nn.Conv2d, lambda conv, number: conv if number > 1 else nn.Conv2d(
+            channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding,
+            bias=conv.bias is not None))
+    for module in net.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False
+    normed = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    # timm's batch norm has its ReLU inside, behind a module called drop.
+    pairs = [(bn, getattr(bn, "drop", bn)) for bn in normed]
+    if not normed:
+        pairs = [(m, m) for m in net.modules() if isinstance(m, nn.Conv2d)]
+    net.before_relu = lambda: pairs
+    net.penalty = lambda: None
+    return net
 
 
 def make_net(name, height, width, channels, classes):
     if name == "tem_small":
         return TemSmall(height, width, channels, classes)
-    return Cbr({"cbr_small": 7, "cbr_tiny": 5}[name], channels, classes)
+    if name in CBR:
+        kernel, widths = CBR[name]
+        return Cbr(kernel, channels, classes, widths)
+    return adapt(published_net(name, classes), channels)
 
 
 def set_dropout_key(net, key):

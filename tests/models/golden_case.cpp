@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine/errors.h"
@@ -11,10 +12,15 @@
 namespace lamella::golden {
 namespace {
 
-constexpr std::size_t kWhole = 1024;  // elements up to which a golden holds the tensor itself
+constexpr double kShift = 0.05 / 127;  // the unit in which biases are moved
+constexpr std::size_t kWhole = 64;     // elements up to which a golden holds the tensor itself
 
 std::vector<double> doubles_of(const StoredTensor& stored, const std::string& name) {
-  if (stored.dtype != "F64") fail(name, " is ", stored.dtype, "; goldens are F64");
+  if (stored.dtype == "I8") {
+    const auto* bytes = reinterpret_cast<const signed char*>(stored.data.data());
+    return {bytes, bytes + stored.data.size()};
+  }
+  if (stored.dtype != "F64") fail(name, " is ", stored.dtype, "; goldens are F64 or I8");
   std::vector<double> values(stored.data.size() / sizeof(double));
   std::memcpy(values.data(), stored.data.data(), values.size() * sizeof(double));
   return values;
@@ -27,9 +33,13 @@ ModelSpec spec_of(const Golden& golden) {
 
 }  // namespace
 
+std::string goldens_folder() {
+  const char* other = std::getenv("LAMELLA_GOLDENS");
+  return other == nullptr ? LAMELLA_GOLDENS : other;
+}
+
 Golden::Golden(const std::string& name) : name_(name) {
-  const TensorFile file =
-      read_safetensors(std::string(LAMELLA_GOLDENS) + "/" + name + ".safetensors");
+  const TensorFile file = read_safetensors(goldens_folder() + "/" + name + ".safetensors");
   metadata_ = file.metadata;
   for (const auto& [key, stored] : file.tensors) values_[key] = doubles_of(stored, key);
 }
@@ -74,13 +84,15 @@ std::string Golden::compare(const std::string& key, const std::vector<float>& va
 
 GoldenNet::GoldenNet(Context& ctx, const Golden& golden) : model(make_model(ctx, spec_of(golden))) {
   for (const Parameter& parameter : model.parameters()) {
+    std::vector<float> values = parameter_values(golden.text("model"), parameter);
     const std::string shift = "shift/" + parameter.name;
     if (golden.holds(shift)) {
-      const std::vector<double>& values = golden.at(shift);
-      ctx.copy_from_host(std::vector<float>(values.begin(), values.end()), parameter.tensor);
-    } else {
-      ctx.copy_from_host(parameter_values(golden.text("model"), parameter), parameter.tensor);
+      const std::vector<double>& counts = golden.at(shift);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = static_cast<float>(double{values[i]} + counts.at(i) * kShift);
+      }
     }
+    ctx.copy_from_host(values, parameter.tensor);
   }
   const ModelSpec& spec = model.spec();
   const Shape shape{golden.number("batch"), spec.height, spec.width, spec.channels};

@@ -11,6 +11,9 @@
 
 namespace lamella::golden {
 
+// LAMELLA_GOLDENS of the environment, or tests/goldens.
+std::string goldens_folder();
+
 class Golden {
  public:
   explicit Golden(const std::string& name);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 
 #include "tests/models/golden_case.h"
 #include "tests/models/golden_values.h"
@@ -11,7 +13,7 @@
 namespace lamella::golden {
 namespace {
 
-class ModelGolden : public testing::TestWithParam<const char*> {
+class ModelGolden : public testing::TestWithParam<std::string> {
  protected:
   ModelGolden() : golden_(GetParam()), ctx_(options_of(golden_)), net_(ctx_, golden_) {}
 
@@ -77,14 +79,29 @@ TEST_P(ModelGolden, ten_losses) {
   }
 }
 
-std::string test_name(const testing::TestParamInfo<const char*>& info) {
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
   return info.param;
 }
 
-INSTANTIATE_TEST_SUITE_P(small, ModelGolden,
-                         testing::Values("tem_small_48x48", "tem_small_53x70", "cbr_tiny_33x47",
-                                         "cbr_tiny_64x40", "cbr_small_33x47", "cbr_small_64x40"),
-                         test_name);
+// The committed ones, or those of the folder that LAMELLA_GOLDENS names.
+std::vector<std::string> cases() {
+  if (std::getenv("LAMELLA_GOLDENS") == nullptr) {
+    return {"tem_small_48x48",          "tem_small_53x70",     "tem_small_256x256",
+            "cbr_tiny_33x47",           "cbr_tiny_64x40",      "cbr_small_33x47",
+            "cbr_small_64x40",          "cbr_large_t_41x33",   "cbr_large_w_41x33",
+            "cbr_tiny_wide_41x33",      "densenet121_64x64",   "densenet_bc_100_12_32x32",
+            "densenet_bc_100_12_19x26", "googlenet_64x64",     "inception_v3_139x139",
+            "inception_v4_139x139",     "squeezenet1_0_64x64", "squeezenet1_0_75x58",
+            "squeezenet1_1_64x64",      "squeezenet1_1_75x58"};
+  }
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(goldens_folder())) {
+    if (entry.path().extension() == ".safetensors") names.push_back(entry.path().stem().string());
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(nets, ModelGolden, testing::ValuesIn(cases()), test_name);
 INSTANTIATE_TEST_SUITE_P(full_size, ModelGolden, testing::Values("tem_small_256x256"), test_name);
 
 // The same numbers as philox.py prints.

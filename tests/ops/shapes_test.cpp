@@ -145,7 +145,9 @@ TEST(Shapes, AddUpToThePublishedNetworks) {
     std::string network;
     std::int64_t convolutions, parameters, million_multiply_adds;
   };
-  for (const Published& published : {Published{"densenet121", 120, 7978856, 2834},
+  // Behind their pools, the three transitions of DenseNet-121 have a quarter of their
+  // multiply-adds: 3 * 3/4 * 56 * 56 * 256 * 128 less than the published 2834 million.
+  for (const Published& published : {Published{"densenet121", 120, 7978856, 2834 - 231},
                                      Published{"inception_v3", 94, 23834568, 5713}}) {
     const Totals totals = totals_of(published.network);
     EXPECT_EQ(totals.convolutions, published.convolutions) << published.network;

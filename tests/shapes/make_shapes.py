@@ -10,7 +10,8 @@ what torchvision computes without a module is named after what it makes.
 Convolutions read and write dense tensors only; everything else may read or write a channel slice,
 whose pitch is the width of the buffer it lies in (docs/design.md). Hence a dense block is one
 buffer of its final width, of which each layer reads the channels written so far, and the branches
-of an Inception block write where its consumer reads.
+of an Inception block write where its consumer reads. Average pools and the 1x1 convolutions beside
+them commute and come in the order that has less to compute.
 """
 
 import sys
@@ -61,6 +62,10 @@ class Calls:
                   y_pitch=y.pitch, count_include_pad=1)
         return y
 
+    def copy_with_statistics(self, name, x, pitch):
+        self.line(name, "batch_norm_copy_stats", pixels=x.H * x.W, C=x.C, x_pitch=x.pitch,
+                  y_pitch=pitch, eps=self.eps, relu_in=0, relu_out=0, training=1)
+
     def slice_op(self, name, kernel, x, pitch):
         self.line(name, kernel, pixels=x.H * x.W, C=x.C, x_pitch=x.pitch, y_pitch=pitch)
 
@@ -88,28 +93,32 @@ def dense_layer(calls, name, x):
     y = calls.conv(f"{name}.conv1", y, BOTTLENECK, 1, 1, 1, 0, 0)
     y = calls.norm_relu(f"{name}.norm2", y)
     y = calls.conv(f"{name}.conv2", y, GROWTH, 3, 3, 1, 1, 1)
-    calls.slice_op(f"{name}.output", "copy", y, x.pitch)
+    calls.copy_with_statistics(f"{name}.output", y, x.pitch)
     return x._replace(C=x.C + GROWTH)
 
 
-def transition(calls, name, x, next_layers):
-    """Halves channels, height and width; its pool writes the first channels of the next block."""
+def transition(calls, name, x):
+    """Halves channels, height and width. The pool comes before the convolution, with which it
+    commutes."""
     y = calls.norm_relu(f"{name}.norm", x)
-    y = calls.conv(f"{name}.conv", y, x.C // 2, 1, 1, 1, 0, 0)
-    return calls.pool(f"{name}.pool", "avg", y, 2, 2, pitch=y.C + next_layers * GROWTH)
+    y = calls.pool(f"{name}.pool", "avg", y, 2, 2)
+    return calls.conv(f"{name}.conv", y, x.C // 2, 1, 1, 1, 0, 0)
 
 
 def densenet121():
     calls = Calls("densenet121", "1e-05")
     x = calls.conv("features.conv0", Map(224, 224, 3, 3), STEM_CHANNELS, 7, 7, 2, 3, 3)
     x = calls.norm_relu("features.norm0", x)
-    x = calls.pool("features.pool0", "max", x, 3, 2, 1, pitch=x.C + LAYERS[0] * GROWTH)
+    x = calls.pool("features.pool0", "max", x, 3, 2, 1)
     for block, layers in enumerate(LAYERS, 1):
+        width = x.C + layers * GROWTH
+        calls.copy_with_statistics(f"features.denseblock{block}.input", x, width)
+        x = x._replace(pitch=width)
         for layer in range(1, layers + 1):
             x = dense_layer(calls, f"features.denseblock{block}.denselayer{layer}", x)
         assert x.C == x.pitch, "the layers fill the buffer of their block"
         if block < len(LAYERS):
-            x = transition(calls, f"features.transition{block}", x, LAYERS[block])
+            x = transition(calls, f"features.transition{block}", x)
     x = calls.norm_relu("features.norm5", x)
     calls.linear_and_loss("classifier", calls.global_pool("global_pool", x))
 
@@ -135,8 +144,14 @@ def max_pool(name):
     return lambda calls, prefix, x, pitch=None: calls.pool(prefix + name, "max", x, 3, 2, 0, pitch)
 
 
-def average_pool(calls, prefix, x):
-    return calls.pool(f"{prefix}branch_pool.pool", "avg", x, 3, 1, 1)
+def pool_branch(K):
+    """1x1 convolution, average pool, batch norm, ReLU."""
+
+    def step(calls, prefix, x, pitch=None):
+        y = calls.conv(f"{prefix}branch_pool.conv", x, K, 1, 1, 1, 0, 0)
+        y = calls.pool(f"{prefix}branch_pool.pool", "avg", y, 3, 1, 1)
+        return calls.norm_relu(f"{prefix}branch_pool.bn", y, pitch)
+    return step
 
 
 STEM = [
@@ -156,7 +171,7 @@ def block_a(pool_channels):
         [conv("branch5x5_1", 48, 1), conv("branch5x5_2", 64, 5)],
         [conv("branch3x3dbl_1", 64, 1), conv("branch3x3dbl_2", 96, 3),
          conv("branch3x3dbl_3", 96, 3)],
-        [average_pool, conv("branch_pool", pool_channels, 1)],
+        [pool_branch(pool_channels)],
     ]
 
 
@@ -177,7 +192,7 @@ def block_c(c7):
         [conv("branch7x7dbl_1", c7, 1), conv("branch7x7dbl_2", c7, 7, 1),
          conv("branch7x7dbl_3", c7, 1, 7), conv("branch7x7dbl_4", c7, 7, 1),
          conv("branch7x7dbl_5", 192, 1, 7)],
-        [average_pool, conv("branch_pool", 192, 1)],
+        [pool_branch(192)],
     ]
 
 
@@ -197,7 +212,7 @@ def block_e():
          (conv("branch3x3_2a", 384, 1, 3), conv("branch3x3_2b", 384, 3, 1))],
         [conv("branch3x3dbl_1", 448, 1), conv("branch3x3dbl_2", 384, 3),
          (conv("branch3x3dbl_3a", 384, 1, 3), conv("branch3x3dbl_3b", 384, 3, 1))],
-        [average_pool, conv("branch_pool", 192, 1)],
+        [pool_branch(192)],
     ]
 
 
