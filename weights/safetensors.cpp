@@ -20,24 +20,7 @@ static_assert(std::endian::native == std::endian::little, "tensors are stored li
 
 constexpr std::size_t kMaxHeader = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t kMaxTensors = 100'000;
-constexpr std::size_t kMaxRank = 8;
 const char* const kMetadata = "__metadata__";
-
-// Bytes per element; 0 for a type the format does not have.
-std::size_t element_bytes(const std::string& dtype) {
-  struct Row {
-    const char* name;
-    std::size_t bytes;
-  };
-  static constexpr Row kTypes[] = {{"BOOL", 1},    {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1},
-                                   {"F8_E4M3", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
-                                   {"BF16", 2},    {"I32", 4}, {"U32", 4}, {"F32", 4},
-                                   {"F64", 8},     {"I64", 8}, {"U64", 8}};
-  for (const Row& row : kTypes) {
-    if (dtype == row.name) return row.bytes;
-  }
-  return 0;
-}
 
 // The size of a tensor in bytes, or nothing where it does not fit 62 bits.
 bool bytes_of(const std::vector<std::uint64_t>& shape, std::size_t element, std::uint64_t& bytes) {
@@ -170,7 +153,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 };
 
 void check_entry(const Entry& entry, std::uint64_t data_bytes, const std::string& name) {
-  const std::size_t element = element_bytes(entry.dtype);
+  const std::size_t element = dtype_bytes(entry.dtype);
   if (element == 0) {
     fail(name, ": tensor '", entry.name, "' has the unknown type '", entry.dtype, "'");
   }
@@ -264,8 +247,24 @@ float half_to_float(std::uint16_t half) {
 
 }  // namespace
 
+std::size_t dtype_bytes(std::string_view dtype) {
+  struct Row {
+    const char* name;
+    std::size_t bytes;
+  };
+  static constexpr Row kTypes[] = {{"BOOL", 1},    {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1},
+                                   {"F8_E4M3", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
+                                   {"BF16", 2},    {"I32", 4}, {"U32", 4}, {"F32", 4},
+                                   {"F64", 8},     {"I64", 8}, {"U64", 8}};
+  for (const Row& row : kTypes) {
+    if (dtype == row.name) return row.bytes;
+  }
+  return 0;
+}
+
 std::int64_t StoredTensor::count() const {
   std::int64_t product = 1;
+  if (std::count(shape.begin(), shape.end(), 0) != 0) return 0;  // whatever the others are
   for (const std::int64_t dim : shape) product *= dim;
   return product;
 }
@@ -338,7 +337,7 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   std::vector<const std::pair<const std::string, StoredTensor>*> order;
   for (const auto& named : file.tensors) order.push_back(&named);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return element_bytes(a->second.dtype) > element_bytes(b->second.dtype);
+    return dtype_bytes(a->second.dtype) > dtype_bytes(b->second.dtype);
   });
   Json header = Json::object();
   if (!file.metadata.empty()) header[kMetadata] = file.metadata;
@@ -346,8 +345,8 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   std::uint64_t offset = 0;
   for (const auto* named : order) {
     const auto& [name, tensor] = *named;
-    const auto bytes = static_cast<std::uint64_t>(tensor.count()) * element_bytes(tensor.dtype);
-    if (element_bytes(tensor.dtype) == 0 || bytes != tensor.data.size()) {
+    const auto bytes = static_cast<std::uint64_t>(tensor.count()) * dtype_bytes(tensor.dtype);
+    if (dtype_bytes(tensor.dtype) == 0 || bytes != tensor.data.size()) {
       fail("cannot write ", path, ": tensor '", name, "' of type '", tensor.dtype, "' has ",
            tensor.data.size(), " bytes, its shape needs ", bytes);
     }

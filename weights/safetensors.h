@@ -6,9 +6,15 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lamella {
+
+inline constexpr std::size_t kMaxRank = 8;  // dimensions of a tensor that can be read
+
+// Bytes per element of a type as StoredTensor names it; 0 for one the format does not have.
+std::size_t dtype_bytes(std::string_view dtype);
 
 struct StoredTensor {
   std::string dtype;  // as in the file: "F32", "F16", "BF16", "I32", "I64", "U8", …
