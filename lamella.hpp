@@ -20,5 +20,8 @@
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
+#include "weights/filter_layout.h"
 #include "weights/model_io.h"
+#include "weights/name_map.h"
+#include "weights/read_weights.h"
 #include "weights/safetensors.h"

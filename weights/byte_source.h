@@ -1,5 +1,5 @@
-// Random access to the bytes of a file, or of memory, without reading the whole. Private to
-// weights/.
+// Random access to the bytes of a file, or of memory, without reading the whole.
+// Private to weights/.
 #pragma once
 
 #include <array>

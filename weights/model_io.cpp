@@ -4,6 +4,7 @@
 #include <span>
 
 #include "engine/errors.h"
+#include "weights/filter_layout.h"
 #include "weights/fnv.h"
 #include "weights/json.h"
 
@@ -24,47 +25,80 @@ std::string str(const std::vector<std::int64_t>& dims) {
   return joined.empty() ? "scalar" : joined;
 }
 
+// How often a batch norm was updated is of no use here: momentum is a constant.
 bool belongs_to_model(const std::string& name) {
-  return !name.starts_with(kOptimiserPrefix);
+  return !name.starts_with(kOptimiserPrefix) && !name.ends_with("num_batches_tracked");
 }
 
-// The first few complaints and the count of the rest.
-std::string summary(const std::vector<std::string>& complaints) {
-  constexpr std::size_t kShown = 6;
-  std::string joined;
-  for (std::size_t i = 0; i < complaints.size() && i < kShown; ++i) {
-    joined += (i == 0 ? "" : "; ") + complaints[i];
-  }
-  if (complaints.size() > kShown) {
-    joined += "; and " + std::to_string(complaints.size() - kShown) + " more";
-  }
-  return joined;
+bool is_float(const std::string& dtype) {
+  return dtype == "F32" || dtype == "F16" || dtype == "BF16" || dtype == "F64";
 }
 
-std::vector<std::string> mismatches(const Model& model, const TensorFile& file) {
-  std::vector<std::string> complaints;
+// Tensors of one kind of mismatch: how many, and the first few.
+class Complaints {
+ public:
+  explicit Complaints(const char* what) : what_(what) {}
+  void add(const std::string& tensor) {
+    constexpr int kShown = 6;
+    if (++count_ <= kShown) shown_ += (shown_.empty() ? "" : ", ") + tensor;
+    if (count_ == kShown + 1) shown_ += ", ...";
+  }
+  int count() const { return count_; }
+  void tell(std::string& sentence) const {
+    if (count_ == 0) return;
+    sentence += text(sentence.empty() ? "" : "; ", count_, " ", what_, ": ", shown_);
+  }
+
+ private:
+  const char* what_;
+  std::string shown_;
+  int count_ = 0;
+};
+
+// Of a parameter, as the file stores it: filters are [K,C,R,S] where PyTorch wrote them.
+std::vector<std::int64_t> stored_dims(const Tensor& tensor, bool native) {
+  std::vector<std::int64_t> dims = dims_of(tensor);
+  if (dims.size() == 4 && !native) dims = {dims[0], dims[3], dims[1], dims[2]};
+  return dims;
+}
+
+// Everything about the file that does not fit the model; empty where all does.
+std::string mismatches(const Model& model, const TensorFile& file) {
+  const bool native = is_lamella_file(file);
+  Complaints missing("missing"), misshapen("of another shape"), other("of another type"),
+      unexpected("not in the model");
   std::set<std::string> expected;
+  bool background = false;
   for (const Parameter& parameter : model.parameters()) {
     expected.insert(parameter.name);
+    const std::string name = "'" + parameter.name + "'";
     const auto found = file.tensors.find(parameter.name);
     if (found == file.tensors.end()) {
-      complaints.push_back("'" + parameter.name + "' is missing");
+      missing.add(name);
       continue;
     }
     const StoredTensor& stored = found->second;
-    if (stored.shape != dims_of(parameter.tensor)) {
-      complaints.push_back("'" + parameter.name + "' is " + str(stored.shape) + ", not " +
-                           str(dims_of(parameter.tensor)));
-    } else if (stored.dtype != "F32" && stored.dtype != "F16" && stored.dtype != "BF16") {
-      complaints.push_back("'" + parameter.name + "' has type " + stored.dtype);
+    const std::vector<std::int64_t> dims = stored_dims(parameter.tensor, native);
+    if (stored.shape != dims) {
+      misshapen.add(name + " is " + str(stored.shape) + ", not " + str(dims));
+      background |=
+          !dims.empty() && dims[0] == 1000 && !stored.shape.empty() && stored.shape[0] == 1001;
+    } else if (!is_float(stored.dtype)) {
+      other.add(name + " is " + stored.dtype);
     }
   }
   for (const auto& [name, stored] : file.tensors) {
-    if (belongs_to_model(name) && !expected.contains(name)) {
-      complaints.push_back("'" + name + "' is not in the model");
-    }
+    if (belongs_to_model(name) && !expected.contains(name)) unexpected.add("'" + name + "'");
   }
-  return complaints;
+  std::string sentence;
+  for (const Complaints* kind : {&missing, &misshapen, &other, &unexpected}) kind->tell(sentence);
+  if (background) {
+    sentence += "; lamella convert --map drop_background takes the class of the background away";
+  }
+  if (missing.count() > 0 && unexpected.count() > 0) {
+    sentence += "; where only names differ, lamella convert --map can change them";
+  }
+  return sentence;
 }
 
 const std::string& required(const TensorFile& file, const std::string& key,
@@ -129,17 +163,21 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
 
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name) {
-  const std::vector<std::string> complaints = mismatches(model, file);
-  if (!complaints.empty()) {
-    fail(name, " does not fit ", model.spec().name, ": ", summary(complaints));
-  }
+  const std::string complaints = mismatches(model, file);
+  if (!complaints.empty()) fail(name, " does not fit ", model.spec().name, ": ", complaints);
+  const bool native = is_lamella_file(file);
   for (const Parameter& parameter : model.parameters()) {
-    const StoredTensor& stored = file.tensors.at(parameter.name);
-    if (stored.dtype == "F32") {  // straight from the file's bytes
-      const auto* values = reinterpret_cast<const float*>(stored.data.data());
-      ctx.copy_from_host({values, stored.data.size() / sizeof(float)}, parameter.tensor);
+    const StoredTensor* stored = &file.tensors.at(parameter.name);
+    StoredTensor reordered;
+    if (!native && stored->shape.size() == 4) {
+      reordered = kcrs_to_krsc(*stored);
+      stored = &reordered;
+    }
+    if (stored->dtype == "F32") {  // straight from the file's bytes
+      const auto* values = reinterpret_cast<const float*>(stored->data.data());
+      ctx.copy_from_host({values, stored->data.size() / sizeof(float)}, parameter.tensor);
     } else {
-      ctx.copy_from_host(stored.to_f32(), parameter.tensor);
+      ctx.copy_from_host(stored->to_f32(), parameter.tensor);
     }
   }
 }

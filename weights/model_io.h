@@ -31,8 +31,10 @@ TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card);
 // Throws Error that names `name` when the card is missing or makes no sense.
 ModelCard read_card(const TensorFile& file, const std::string& name);
 
-// Copies every parameter and buffer from `file` (F32, F16 or BF16). Throws Error that lists the
-// tensors that are missing, unexpected or of another shape; the model is then untouched.
+// Copies every parameter and buffer from `file` (F32, F16, BF16 or F64), which lamella wrote or,
+// with filters [K,C,R,S], PyTorch. Throws Error that lists the tensors that are missing, of another
+// shape or type, or not in the model; the model is then untouched. `num_batches_tracked` may be
+// there.
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name);
 

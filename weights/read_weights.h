@@ -27,8 +27,8 @@ struct ReadReport {
 //   4. the only dictionary in it that has tensors of its own.
 // Otherwise the error lists the keys. Where every name of a tensor begins with `module.`
 // (DataParallel) or `_orig_mod.` (torch.compile), these are taken off. Tensors that share a storage
-// become copies, views become contiguous. A file in PyTorch's layout keeps it: filters are
-// [K,C,R,S] (see name_map.h).
+// become copies, views become contiguous. Filters stay [K,C,R,S] (see filter_layout.h). Old names
+// of torchvision's DenseNet become today's; name_map.h has the means for others.
 //
 // Memory is at most twice the file's length and 4 MiB, tensors included, whatever the file says.
 // Throws Error that names the file, what is wrong and the way out.

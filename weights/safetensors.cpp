@@ -275,10 +275,16 @@ std::vector<float> StoredTensor::to_f32() const {
     if (!values.empty()) std::memcpy(values.data(), data.data(), values.size() * sizeof(float));
     return values;
   }
-  if (dtype != "F16" && dtype != "BF16") {
-    fail("a tensor of type ", dtype, " cannot be read as f32; use F32, F16 or BF16");
+  if (dtype != "F16" && dtype != "BF16" && dtype != "F64") {
+    fail("a tensor of type ", dtype, " cannot be read as f32; use F32, F16, BF16 or F64");
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
+    if (dtype == "F64") {
+      double wide = 0;
+      std::memcpy(&wide, data.data() + sizeof wide * i, sizeof wide);
+      values[i] = static_cast<float>(wide);
+      continue;
+    }
     std::uint16_t half = 0;
     std::memcpy(&half, data.data() + 2 * i, sizeof half);
     values[i] = dtype == "F16" ? half_to_float(half)

@@ -22,7 +22,7 @@ struct StoredTensor {
   std::vector<std::byte> data;
 
   std::int64_t count() const;
-  std::vector<float> to_f32() const;  // F32, F16, BF16; Error for any other
+  std::vector<float> to_f32() const;  // F32, F16, BF16, F64 (rounded); Error for any other
   static StoredTensor from_f32(const std::vector<float>& values, std::vector<std::int64_t> shape);
 };
 

@@ -1,5 +1,5 @@
-// Zip files whose members are stored uncompressed, as torch.save writes them; zip64 too. Private to
-// weights/. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+// Zip files whose members are stored uncompressed, as torch.save writes them; zip64 too.
+// Private to weights/. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 #pragma once
 
 #include <cstdint>

@@ -35,12 +35,12 @@ def ramp(*shape, dtype=torch.float32, start=1):
     return (torch.arange(count, dtype=torch.float64) * 0.5 + start).to(dtype).reshape(shape)
 
 
-def expect(name, form, entry="", skipped=(), prefix=""):
+def expect(name, form, entry="", skipped=(), prefix="", rename=("", "")):
     """Reads NAME.pt with PyTorch and writes what it read."""
     loaded = torch.load(HERE / f"{name}.pt", map_location="cpu", weights_only=False)
     for key in filter(None, entry.split("/")):
         loaded = loaded[key]
-    tensors = {key.removeprefix(prefix): value.detach().clone().contiguous()
+    tensors = {key.removeprefix(prefix).replace(*rename): value.detach().clone().contiguous()
                for key, value in loaded.items() if isinstance(value, torch.Tensor)}
     assert tensors and all(key not in tensors for key in skipped)
     save_file(tensors, HERE / f"{name}.safetensors",
@@ -115,6 +115,9 @@ def write_torch_forms():
     for name, form, options in (("zip_training", zip_form, {}), ("legacy_training", legacy, old)):
         torch.save(training(), HERE / f"{name}.pt", **options)
         expect(name, form, "state_dict", (), "module.")
+    torch.save({"features.denseblock1.denselayer1.norm.1.weight": ramp(2)},
+               HERE / "legacy_densenet.pt", **old)
+    expect("legacy_densenet", legacy, rename=("norm.1", "norm1"))
     torch.save({"model": {"config": {"k": 1}, "state_dict": small_net().state_dict()}, "epoch": 1},
                HERE / "zip_nested.pt")
     expect("zip_nested", zip_form, "model/state_dict")

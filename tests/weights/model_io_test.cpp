@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "engine/errors.h"
 #include "tests/support/temporary_folder.h"
+#include "weights/filter_layout.h"
 
 namespace lamella {
 namespace {
@@ -57,10 +60,61 @@ TEST(ModelIo, ListsWhatDoesNotFitAndLeavesTheModelAlone) {
   file.tensors[misshapen] = StoredTensor::from_f32({1, 2}, {2, 1});
   file.tensors["stranger"] = StoredTensor::from_f32({1}, {1});
   const std::string sentence = refusal(ctx, model, file);
-  EXPECT_NE(sentence.find("'" + missing + "' is missing"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("1 missing: '" + missing + "'"), std::string::npos) << sentence;
   EXPECT_NE(sentence.find("'" + misshapen + "' is 2x1, not"), std::string::npos) << sentence;
-  EXPECT_NE(sentence.find("'stranger' is not in the model"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("1 not in the model: 'stranger'"), std::string::npos) << sentence;
   EXPECT_EQ(weights_hash(ctx, model), before);
+}
+
+TEST(ModelIo, ShowsTheFirstFewOfEachKindAndCountsTheRest) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  TensorFile file = model_file(ctx, model, card());
+  file.tensors.clear();
+  for (int i = 0; i < 9; ++i) file.tensors[text("x", i)] = StoredTensor::from_f32({1}, {1});
+  const std::string sentence = refusal(ctx, model, file);
+  EXPECT_NE(sentence.find(text(model.parameters().size(), " missing: '")), std::string::npos)
+      << sentence;
+  EXPECT_NE(sentence.find("9 not in the model: 'x0', 'x1', 'x2', 'x3', 'x4', 'x5', ..."),
+            std::string::npos)
+      << sentence;
+  EXPECT_NE(sentence.find("--map"), std::string::npos) << sentence;
+}
+
+TEST(ModelIo, SaysHowAClassOfTheBackgroundIsTakenAway) {
+  Context ctx;
+  ModelSpec spec = kSpec;
+  spec.classes = 1001;
+  const Model larger = make_model(ctx, spec);
+  larger.initialise(ctx, 1);
+  spec.classes = 1000;
+  const Model model = make_model(ctx, spec);
+  const std::string sentence = refusal(ctx, model, model_file(ctx, larger, card()));
+  EXPECT_NE(sentence.find("2 of another shape"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("--map drop_background"), std::string::npos) << sentence;
+}
+
+TEST(ModelIo, LoadsFilesOfPyTorch) {
+  Context ctx;
+  const Model model = make(ctx, 5), loaded = make(ctx, 6);
+  TensorFile file = model_file(ctx, model, card());
+  file.tensors[std::string(kOptimiserPrefix) + "m"] = StoredTensor::from_f32({1}, {1});
+  to_pytorch(file);
+  EXPECT_EQ(file.tensors.size(), model.parameters().size());
+  file.tensors["bn.num_batches_tracked"] = {"I64", {}, std::vector<std::byte>(8)};
+  // One of them in doubles.
+  StoredTensor& bias = file.tensors.at(model.parameters().back().name);
+  const std::vector<float> values = bias.to_f32();
+  const std::vector<double> wide(values.begin(), values.end());
+  const auto bytes = std::as_bytes(std::span(wide));
+  bias.dtype = "F64";
+  bias.data.assign(bytes.begin(), bytes.end());
+  EXPECT_EQ(refusal(ctx, loaded, file), "");
+  EXPECT_EQ(weights_hash(ctx, loaded), weights_hash(ctx, model));
+  // Without its schema the same file's filters would be taken for PyTorch's.
+  TensorFile native = model_file(ctx, model, card());
+  native.metadata.clear();
+  EXPECT_NE(refusal(ctx, loaded, native).find("of another shape"), std::string::npos);
 }
 
 TEST(ModelIo, ReadsHalfWeights) {

@@ -1,0 +1,62 @@
+#include "weights/filter_layout.h"
+
+#include <cstring>
+
+#include "engine/errors.h"
+#include "weights/model_io.h"
+
+namespace lamella {
+namespace {
+
+// [K, rows, columns] -> [K, columns, rows].
+std::vector<std::byte> transposed(const StoredTensor& tensor, std::int64_t rows,
+                                  std::int64_t columns) {
+  const std::size_t element = dtype_bytes(tensor.dtype), r = static_cast<std::size_t>(rows),
+                    c = static_cast<std::size_t>(columns);
+  std::vector<std::byte> data(tensor.data.size());
+  const std::byte* from = tensor.data.data();
+  for (std::size_t at = 0; at < data.size(); at += r * c * element) {
+    for (std::size_t i = 0; i < r; ++i) {
+      for (std::size_t j = 0; j < c; ++j, from += element) {
+        std::memcpy(data.data() + at + (j * r + i) * element, from, element);
+      }
+    }
+  }
+  return data;
+}
+
+void check_filters(const StoredTensor& tensor) {
+  if (tensor.shape.size() != 4) fail("filters have 4 dimensions, not ", tensor.shape.size());
+}
+
+}  // namespace
+
+bool is_lamella_file(const TensorFile& file) {
+  const auto schema = file.metadata.find("schema");
+  return schema != file.metadata.end() && schema->second.starts_with("lamella.");
+}
+
+StoredTensor kcrs_to_krsc(const StoredTensor& filters) {
+  check_filters(filters);
+  const auto& s = filters.shape;
+  return {filters.dtype, {s[0], s[2], s[3], s[1]}, transposed(filters, s[1], s[2] * s[3])};
+}
+
+StoredTensor krsc_to_kcrs(const StoredTensor& filters) {
+  check_filters(filters);
+  const auto& s = filters.shape;
+  return {filters.dtype, {s[0], s[3], s[1], s[2]}, transposed(filters, s[1] * s[2], s[3])};
+}
+
+void to_pytorch(TensorFile& file) {
+  if (is_lamella_file(file)) {
+    std::erase_if(file.tensors,
+                  [](const auto& named) { return named.first.starts_with(kOptimiserPrefix); });
+    for (auto& [name, tensor] : file.tensors) {
+      if (tensor.shape.size() == 4) tensor = krsc_to_kcrs(tensor);
+    }
+  }
+  file.metadata = {{"format", "pt"}};  // what libraries around PyTorch ask for
+}
+
+}  // namespace lamella
