@@ -6,6 +6,7 @@
 #include "engine/errors.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
+#include "weights/read_weights.h"
 
 namespace lamella::tool {
 
@@ -58,7 +59,7 @@ std::string weight_file(const std::string& path) {
 
 OpenModel open_model(Context& ctx, const std::string& path) {
   const std::string name = weight_file(path);
-  const TensorFile file = read_safetensors(name);
+  const TensorFile file = read_weights(name);
   return {read_card(file, name), load_model(ctx, file, name)};
 }
 

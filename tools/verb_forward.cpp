@@ -5,6 +5,7 @@
 #include "engine/errors.h"
 #include "tools/common.h"
 #include "tools/npy.h"
+#include "weights/read_weights.h"
 
 namespace lamella::tool {
 namespace {
@@ -71,7 +72,7 @@ Model build(Context& ctx, const ForwardArguments& args, const Tensor& x) {
   ModelSpec spec{args.model, x.dim(1), x.dim(2), x.dim(3), args.classes};
   if (!args.weights.empty()) {
     file = weight_file(args.weights);
-    weights = read_safetensors(file);
+    weights = read_weights(file);
     if (weights.metadata.contains("architecture")) {
       const ModelSpec stored = read_card(weights, file).spec;
       if (spec.name.empty()) spec.name = stored.name;

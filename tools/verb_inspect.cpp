@@ -9,6 +9,7 @@
 #include "tools/common.h"
 #include "tools/progress.h"
 #include "train/run_folder.h"
+#include "weights/read_weights.h"
 
 namespace lamella::tool {
 namespace {
@@ -78,10 +79,11 @@ std::string dims(const std::vector<std::int64_t>& shape) {
 }
 
 Json describe_weights(const std::string& path) {
-  const TensorFile file = read_safetensors(path);
-  Json json = {{"schema", "lamella.inspect/1"},
-               {"kind", "weights"},
-               {"metadata", file.metadata},
+  ReadReport report;
+  const TensorFile file = read_weights(path, "", &report);
+  Json json = {{"schema", "lamella.inspect/1"}, {"kind", "weights"},
+               {"form", report.form},           {"entry", report.entry},
+               {"skipped", report.skipped},     {"metadata", file.metadata},
                {"tensors", Json::array()}};
   std::int64_t elements = 0;
   for (const auto& [name, tensor] : file.tensors) {
@@ -152,7 +154,7 @@ int run(const InspectArguments& args) {
     std::string names;
     for (const std::string& name : model_names()) names += " " + name;
     throw UsageError(
-        "inspect needs one of: a data folder, a run folder, a .safetensors file, or "
+        "inspect needs one of: a data folder, a run folder, a weight file, or "
         "--model with one of" +
         names);
   }
@@ -177,7 +179,7 @@ Verb add_inspect(CLI::App& app) {
   CLI::App* parser =
       app.add_subcommand("inspect", "describe a data folder, weight file, run or network");
   auto args = std::make_shared<InspectArguments>();
-  parser->add_option("target", args->target, "data folder, run folder or .safetensors file");
+  parser->add_option("target", args->target, "data folder, run folder or weight file");
   parser->add_option("--model", args->model, "network to describe");
   parser->add_option("--size", args->size, "of the network's input")
       ->check(CLI::Range(1, 16384))

@@ -13,6 +13,7 @@
 #include "train/format.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
+#include "weights/read_weights.h"
 
 namespace lamella::tool {
 namespace {
@@ -99,7 +100,7 @@ void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s)
     s.model.initialise(*s.ctx, args.train.seed);
   } else {
     const std::string file = weight_file(args.weights);
-    load_parameters(*s.ctx, s.model, read_safetensors(file), file);
+    load_parameters(*s.ctx, s.model, read_weights(file), file);
   }
   s.run.write_recipe(format_recipe(recipe_of(
       parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
