@@ -3,7 +3,7 @@
 #   fast  source checks and the quick tests of the release build
 #   full  every build (two compilers, with and without oneDNN, sanitizers, nvcc) and every test;
 #         the default and what CI runs
-#   long  full, and the linter and the whole emulator under sanitizers
+#   long  full, and the linter, the fuzz targets and the whole emulator under sanitizers
 # Set LAMELLA_TEST_DATA to a folder of real images and weights to run the tests that use them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -76,6 +76,7 @@ else
 fi
 if [[ $tier == long ]]; then
   stage asan-slow-tests 3600 tests build/asan -LE fast || true
+  stage fuzz 900 tests/fuzz/run.sh 120 || true
   stage clang-tidy 3600 tools/checks/tidy.sh build/release || true
 fi
 stages_end
