@@ -102,10 +102,12 @@ def write_torch_forms():
     names = "version extra".split()
     for name, what, form, options in (
             ("zip_types", all_types(), zip_form, {}), ("zip_views", views(), zip_form, {}),
+            ("zip_protocol1", small_net().state_dict(), zip_form, {"pickle_protocol": 1}),
             ("zip_protocol4", small_net().state_dict(), zip_form, {"pickle_protocol": 4}),
             ("zip_protocol5", small_net().state_dict(), zip_form, {"pickle_protocol": 5}),
             ("legacy_types", old_types(), legacy, old), ("legacy_views", views(), legacy, old),
             ("legacy_net", small_net().state_dict(), legacy, old),
+            ("legacy_protocol1", small_net().state_dict(), legacy, old | {"pickle_protocol": 1}),
             ("legacy_protocol4", small_net().state_dict(), legacy, old | {"pickle_protocol": 4})):
         torch.save(what, HERE / f"{name}.pt", **options)
         expect(name, form)
