@@ -32,12 +32,12 @@ fc.* -> classifier.*
 };
 
 // https://github.com/pytorch/vision/blob/main/torchvision/models/densenet.py renames the same.
-constexpr const char* kOldDenseNet = R"(
-**.denselayer*.norm.1.* -> **.denselayer*.norm1.*
-**.denselayer*.norm.2.* -> **.denselayer*.norm2.*
-**.denselayer*.conv.1.* -> **.denselayer*.conv1.*
-**.denselayer*.conv.2.* -> **.denselayer*.conv2.*
-)";
+constexpr std::pair<std::string_view, std::string_view> kOldDenseNet[] = {
+    {"**.denselayer*.norm.1.*", "**.denselayer*.norm1.*"},
+    {"**.denselayer*.norm.2.*", "**.denselayer*.norm2.*"},
+    {"**.denselayer*.conv.1.*", "**.denselayer*.conv1.*"},
+    {"**.denselayer*.conv.2.*", "**.denselayer*.conv2.*"},
+};
 
 constexpr std::size_t kMostWildcards = 6;  // keeps matching quick
 constexpr const char* kNothing = "-";
@@ -177,8 +177,8 @@ struct NameMap::Step {
   bool shortened = false;
 };
 
-std::vector<NameMap::Step> NameMap::plan(const TensorFile& file, const std::string& file_name,
-                                         Unused unused) const {
+std::vector<NameMap::Step> NameMap::plan(const TensorFile& file,
+                                         const std::string& file_name) const {
   std::vector<Step> steps;
   std::set<std::string> taken;
   std::vector<bool> used(rules_.size(), false);
@@ -202,17 +202,16 @@ std::vector<NameMap::Step> NameMap::plan(const TensorFile& file, const std::stri
     }
     steps.push_back(std::move(step));
   }
-  for (std::size_t r = 0; r < rules_.size() && unused == Unused::Refuse; ++r) {
+  for (std::size_t r = 0; r < rules_.size(); ++r) {
     if (!used[r]) fail(file_name, ": no tensor fits the rule '", rules_[r].line, "' of ", name_);
   }
   return steps;
 }
 
-NameMap::Changes NameMap::apply(TensorFile& file, const std::string& file_name,
-                                Unused unused) const {
+NameMap::Changes NameMap::apply(TensorFile& file, const std::string& file_name) const {
   Changes changes;
   std::map<std::string, StoredTensor> tensors;
-  for (const Step& step : plan(file, file_name, unused)) {
+  for (const Step& step : plan(file, file_name)) {
     if (step.to.empty()) {
       changes.dropped.push_back(step.from);
       continue;
@@ -234,9 +233,12 @@ NameMap::Changes NameMap::apply(TensorFile& file, const std::string& file_name,
   return changes;
 }
 
-void rename_old_densenet(TensorFile& file, const std::string& file_name) {
-  static const NameMap map = NameMap::parse(kOldDenseNet, "old DenseNet names");
-  map.apply(file, file_name, NameMap::Unused::Accept);
+std::string todays_densenet_name(std::string_view name) {
+  for (const auto& [old, today] : kOldDenseNet) {
+    std::vector<std::string_view> found;
+    if (fits(old, name, found)) return filled_in(today, found, "");
+  }
+  return std::string(name);
 }
 
 }  // namespace lamella

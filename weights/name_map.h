@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/safetensors.h"
@@ -35,12 +36,9 @@ class NameMap {
     std::vector<std::string> dropped;         // names of tensors
     std::int64_t renamed = 0, shortened = 0;  // tensors with another name; with a row less
   };
-  // Throws Error that names `file_name` where two tensors would get one name, where an addend meets
-  // what is no number, or, with Unused::Refuse, where a rule fits no tensor; `file` is then as it
-  // was.
-  enum class Unused { Refuse, Accept };
-  Changes apply(TensorFile& file, const std::string& file_name,
-                Unused unused = Unused::Refuse) const;
+  // Throws Error that names `file_name` where a rule fits no tensor, where two tensors would get
+  // one name, or where an addend meets what is no number; `file` is then as it was.
+  Changes apply(TensorFile& file, const std::string& file_name) const;
 
  private:
   struct Rule {
@@ -49,14 +47,14 @@ class NameMap {
   };
   static Rule parse_rule(const std::string& line, const std::string& where);
   struct Step;  // what becomes of one tensor
-  std::vector<Step> plan(const TensorFile& file, const std::string& file_name, Unused unused) const;
+  std::vector<Step> plan(const TensorFile& file, const std::string& file_name) const;
 
   std::string name_;
   std::vector<Rule> rules_;
 };
 
-// Takes the names of torchvision's old DenseNet files (denselayer1.norm.1.weight) to today's
-// (denselayer1.norm1.weight), where the file has them.
-void rename_old_densenet(TensorFile& file, const std::string& file_name);
+// The name of a tensor in torchvision's DenseNet today (denselayer1.norm1.weight), of the one in
+// its old files (denselayer1.norm.1.weight). Any other name stays as it is.
+std::string todays_densenet_name(std::string_view name);
 
 }  // namespace lamella

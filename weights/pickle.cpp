@@ -314,7 +314,8 @@ class Machine {
   PickleValue global(std::string_view module, std::string_view name) const {
     const PickleGlobal* found = find_global(module, name);
     if (found == nullptr) {
-      fail(name_, ": holds a Python object of ", module, ".", name,
+      fail(name_, ": holds a Python object of ", module.substr(0, kLongestLine), ".",
+           name.substr(0, kLongestLine),
            ", which is not among those that may be read (nothing of the file was run); save the "
            "weights alone: torch.save(model.state_dict(), FILE)");
     }

@@ -4,7 +4,6 @@
 
 #include "engine/errors.h"
 #include "weights/byte_source.h"
-#include "weights/name_map.h"
 #include "weights/torch_checkpoint.h"
 #include "weights/torch_tar.h"
 
@@ -19,17 +18,11 @@ bool looks_like_safetensors(const ByteSource& source) {
 }
 
 // Reads every form but safetensors.
-TensorFile read_form(const ByteSource& source, const std::string& entry, ReadReport& report) {
+TensorFile read_torch(const ByteSource& source, const std::string& entry, ReadReport& report) {
   if (ZipArchive::looks_like_one(source)) return read_torch_zip(source, entry, report);
   if (looks_like_tar(source)) return read_torch_tar(source, entry, report);
   if (looks_like_pickle(source)) return read_torch_legacy(source, entry, report);
   fail(source.name(), ": no weight file: neither safetensors nor written by torch.save");
-}
-
-TensorFile read_torch(const ByteSource& source, const std::string& entry, ReadReport& report) {
-  TensorFile file = read_form(source, entry, report);
-  rename_old_densenet(file, source.name());
-  return file;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/errors.h"
+#include "weights/name_map.h"
 
 namespace lamella {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::array<std::string_view, 10> kEntries = {
 };
 constexpr const char* kWrappers[] = {"module.", "_orig_mod."};
 constexpr int kDeepest = 4;  // dictionaries in dictionaries
-constexpr std::size_t kMostTensors = 100'000;
+constexpr std::size_t kMostTensors = 100'000, kLongestName = 4096;
 constexpr std::size_t kMostSkipped = 1000;  // names of entries that are kept
 // Bounds of the search, so that a dictionary full of dictionaries costs no time.
 constexpr std::size_t kMostDicts = 1000, kMostItems = 20'000;
@@ -160,6 +161,10 @@ TensorFile copy_state_dict(const ByteSource& source, const PickleHeap& heap,
   for (std::size_t i = 0; i < items.size(); i += 2) {
     const bool named = items[i].is(Kind::Text);
     if (named && values.is_tensor(items[i + 1])) {
+      if (items[i].length > kLongestName) {
+        fail(source.name(), ": a tensor with a name of ", items[i].length, " bytes; at most ",
+             kLongestName, " can be read");
+      }
       heap.budget().push(tensors, {heap.text(items[i]), items[i + 1]});
     } else if (report.skipped.size() < kMostSkipped) {
       const std::string_view name = named ? heap.text(items[i]) : "(an entry without a name)";
@@ -174,7 +179,7 @@ TensorFile copy_state_dict(const ByteSource& source, const PickleHeap& heap,
   TensorFile file;
   for (const auto& [name, value] : tensors) {
     StoredTensor tensor = copy_tensor(source, values.view(value, name), name, heap.budget());
-    if (!file.tensors.emplace(name, std::move(tensor)).second) {
+    if (!file.tensors.emplace(todays_densenet_name(name), std::move(tensor)).second) {
       fail(source.name(), ": damaged: tensor '", name, "' appears twice");
     }
   }

@@ -130,7 +130,7 @@ StorageName storage_name(const PickleHeap& heap, const PickleValue& identificati
   const std::span<const PickleValue> items = heap.items(identification);
   if (items.empty() || !items[0].is(Kind::Text)) refuse();
   if (heap.text(items[0]) != "storage") {
-    fail(file, ": holds a whole ", heap.text(items[0]),
+    fail(file, ": holds a whole ", heap.text(items[0]).substr(0, kLongestKey),
          ", source code included, not only weights; ",
          "save the weights alone: torch.save(model.state_dict(), FILE)");
   }

@@ -163,6 +163,23 @@ TEST(Hostile, NestingAndCyclesAndBombs) {
   expect_refusals(cases);
 }
 
+TEST(Hostile, LongNames) {
+  const std::string tensor = pickled_tensor(0, {2}, {1}, 2), name(4 << 20, 'x');
+  const std::string one = raw(std::int64_t{2}) + std::string(8, '\x01'), named = pickled_text(name);
+  const std::string no_storage =
+      "ctorch._utils\n_rebuild_tensor_v2\n((" + named + "tQ" + pickled_int(0) + "))tR";
+  expect_refusals({
+      {legacy_file(pickled_dict({{name, tensor}}), {"0"}, one), "name of 4194304 bytes"},
+      {legacy_file(pickled_dict({{name, "N"}, {name, "}"}})), "no dictionary of tensors"},
+      {legacy_file("\x80\x04" + named + named + "\x93."), "Python object of xxx"},
+      {legacy_file(pickled_dict({{"w", no_storage}})), "holds a whole xxx"},
+  });
+  std::vector<std::pair<std::string, std::string>> entries = {{"0", tensor + "q\1"}};
+  const std::string old = ".denselayer1.norm.1." + std::string(3000, 'x');
+  for (int i = 1; i < 2000; ++i) entries.emplace_back(old + std::to_string(i), "h\1");
+  EXPECT_EQ(read_hostile(legacy_file(pickled_dict(entries), {"0"}, one)), "");
+}
+
 TEST(Hostile, PicklesThatMakeNoSense) {
   std::vector<Hostile> cases;
   for (const char* pickle : {".",

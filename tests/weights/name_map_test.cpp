@@ -26,10 +26,14 @@ std::vector<std::string> names_of(const TensorFile& file) {
   return names;
 }
 
-// The one name the rules make of `name`.
+// The name the rules make of `name`; "unfit" where they do not fit it.
 std::string renamed(const std::string& rules, const std::string& name) {
   TensorFile file = file_of({name});
-  NameMap::parse(rules, "rules").apply(file, "f", NameMap::Unused::Accept);
+  try {
+    NameMap::parse(rules, "rules").apply(file, "f");
+  } catch (const Error&) {
+    return "unfit";
+  }
   return file.tensors.empty() ? "" : file.tensors.begin()->first;
 }
 
@@ -46,15 +50,15 @@ std::string refusal(const std::string& rules, TensorFile file) {
 
 TEST(NameMap, WildcardsStandForWhatTheyMatched) {
   EXPECT_EQ(renamed("a.*.w -> b.*.weight", "a.x1.w"), "b.x1.weight");
-  EXPECT_EQ(renamed("a.*.w -> b.*.weight", "a.x.y.w"), "a.x.y.w") << "* does not cross a dot";
+  EXPECT_EQ(renamed("a.*.w -> b.*.weight", "a.x.y.w"), "unfit") << "* does not cross a dot";
   EXPECT_EQ(renamed("a.** -> b.**", "a.x.y.w"), "b.x.y.w");
-  EXPECT_EQ(renamed("a* -> b*", "a"), "a") << "a wildcard stands for at least one character";
+  EXPECT_EQ(renamed("a* -> b*", "a"), "unfit") << "a wildcard stands for at least one character";
   EXPECT_EQ(renamed("l*.* -> *.m*", "l1.2"), "1.m2") << "in order of appearance";
   EXPECT_EQ(renamed("l.* -> l*+1", "l.9"), "l10");
   EXPECT_EQ(renamed("l.*.w -> l*+100.w", "l.0.w"), "l100.w");
-  EXPECT_EQ(renamed("a.b -> c", "a.b.c"), "a.b.c") << "a rule is for whole names";
+  EXPECT_EQ(renamed("a.b -> c", "a.b.c"), "unfit") << "a rule is for whole names";
   EXPECT_EQ(renamed("**.w -> x.**", "a.w.w"), "x.a.w");
-  EXPECT_EQ(renamed("a -> b\na -> c", "a"), "b") << "the first rule that fits counts";
+  EXPECT_EQ(renamed("a -> b\na -> c", "a"), "unfit") << "the second rule is never reached";
   EXPECT_EQ(renamed("a -> -", "a"), "");
   EXPECT_EQ(renamed(" # nothing\n\n a -> b  # said\r\n", "a"), "b");
 }
@@ -117,14 +121,22 @@ TEST(NameMap, KnowsTheNamesOfDenseNetsCheckpoints) {
 }
 
 TEST(NameMap, OldNamesOfTorchvisionBecomeTodays) {
-  TensorFile file =
-      file_of({"features.denseblock1.denselayer2.norm.1.running_mean",
-               "features.denseblock1.denselayer2.conv.2.weight", "features.norm0.weight"});
-  rename_old_densenet(file, "f");
-  EXPECT_EQ(names_of(file),
-            (std::vector<std::string>{"features.denseblock1.denselayer2.conv2.weight",
-                                      "features.denseblock1.denselayer2.norm1.running_mean",
-                                      "features.norm0.weight"}));
+  const std::pair<const char*, const char*> cases[] = {
+      {"features.denseblock1.denselayer2.norm.1.running_mean",
+       "features.denseblock1.denselayer2.norm1.running_mean"},
+      {"features.denseblock4.denselayer16.conv.2.weight",
+       "features.denseblock4.denselayer16.conv2.weight"},
+      {"features.denseblock1.denselayer2.norm2.bias",
+       "features.denseblock1.denselayer2.norm2.bias"},
+      {"features.norm.1.weight", "features.norm.1.weight"},
+      {"", ""}};
+  for (const auto& [old, today] : cases) EXPECT_EQ(todays_densenet_name(old), today);
+}
+
+TEST(NameMap, TheFirstRuleThatFitsCounts) {
+  TensorFile file = file_of({"a", "x"});
+  NameMap::parse("a -> b\n* -> c.*", "rules").apply(file, "f");
+  EXPECT_EQ(names_of(file), (std::vector<std::string>{"b", "c.x"}));
 }
 
 TEST(FilterLayout, GoesBothWays) {
