@@ -1,110 +1,48 @@
-// Google Benchmark over the layers of tests/shapes/*.txt: the public op, forward, on one device.
-//   ops_bench [--device=cpu] [--threads=2] [--shapes=tests/shapes/tem_small.txt]
-//             [Google Benchmark flags: --benchmark_filter=REGEX --benchmark_format=json ...]
-// The op suite checks the same cases against the double references; here they are only timed.
+// Google Benchmark over the kernel calls of tests/shapes/*.txt, each entry of the kernel table by
+// itself, on one device.
+//   ops_bench [--device=cpu|cuda] [--threads=2] [--shapes=FILE|FOLDER] [--backward]
+//             [--dtype=f32|bf16|f16] [Google Benchmark flags: --benchmark_filter=REGEX ...]
+// Names are <network>:<layer>/<entry>, to which Google Benchmark adds /real_time. bytes_per_second
+// counts the least bytes: each operand once. The op suite checks the same entries against double
+// references; here they are only timed.
 #include <benchmark/benchmark.h>
 
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <string>
 
-#include "engine/errors.h"
-#include "tests/ops/fill.h"
-#include "tests/ops/op_case.h"
-#include "tests/ops/precision.h"
+#include "bench/measured_call.h"
 
 namespace lamella::bench {
 namespace {
 
-struct Arguments {
-  std::string device = "cpu", shapes = LAMELLA_SHAPES_FOLDER;
-  int threads = 2;
-};
+// Calls that a kernel refused: the program says so in its exit code too.
+int refused = 0;
 
-// A tensor of `shape`, or that many of the first channels of a buffer `pitch` channels wide.
-Tensor make(Context& ctx, const Shape& shape, std::int64_t pitch, DType dtype) {
-  if (pitch == 0) return ctx.empty(shape, dtype);
-  const Shape wide =
-      shape.rank() == 4 ? Shape{shape[0], shape[1], shape[2], pitch} : Shape{shape.pixels(), pitch};
-  return ctx.empty(wide, dtype).slice(0, shape.channels());
-}
-
-Tensor place(Context& ctx, const test::Operand& operand, DType dtype, const test::Values& values) {
-  if (operand.fill == test::Fill::Labels) {
-    return ctx.from_host(std::vector<std::int32_t>(values.begin(), values.end()), operand.shape);
+void time_line(benchmark::State& state, const KernelLine& line, const Arguments& arguments) {
+  try {
+    Context ctx(context_options(arguments));
+    MeasuredCall call(ctx, line);
+    call.seconds_of_a_call(0);  // memory is touched for the first time, plans are made
+    const std::int64_t calls = call.calls_of_a_batch();
+    while (state.KeepRunningBatch(calls)) call.run_batch(calls);
+    const auto done = static_cast<double>(state.iterations());
+    state.SetBytesProcessed(static_cast<std::int64_t>(done * call.least_bytes()));
+    state.counters["flop/s"] =
+        benchmark::Counter(call.flops(), benchmark::Counter::kIsIterationInvariantRate);
+  } catch (const std::exception& error) {
+    ++refused;
+    state.SkipWithError(error.what());
   }
-  if (operand.fill == test::Fill::Bytes) {
-    return ctx.from_host(std::vector<std::uint8_t>(values.begin(), values.end()), operand.shape);
-  }
-  const Tensor tensor = make(ctx, operand.shape, operand.pitch, dtype);
-  ctx.copy_from_host(std::vector<float>(values.begin(), values.end()), tensor);
-  return tensor;
-}
-
-void time_case(benchmark::State& state, const std::string& line, const Arguments& arguments) {
-  const test::OpCase test_case = test::make_case(line);
-  Context::Options options;
-  options.device = arguments.device;
-  options.threads = arguments.threads;
-  Context ctx(options);
-  const std::vector<test::Values> values = test::make_operands(test_case);
-  std::vector<Tensor> operands;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const test::Operand& operand = test_case.operands[i];
-    operands.push_back(place(ctx, operand, test::dtype_of(test_case, operand), values[i]));
-  }
-  ctx.training = true;
-  Tensor out;
-  if (test_case.y_pitch != 0) out = make(ctx, test_case.y, test_case.y_pitch, test_case.dtype);
-  const auto once = [&] {
-    benchmark::DoNotOptimize(test_case.apply(ctx, operands, out));
-    ctx.synchronize();
-  };
-  once();  // memory is touched for the first time, plans are made
-  for (auto _ : state) once();
-  state.counters["multiply_adds"] =
-      benchmark::Counter(test_case.work, benchmark::Counter::kIsIterationInvariantRate);
-}
-
-void register_file(const std::string& path, const Arguments& arguments) {
-  std::ifstream file(path);
-  if (!file) fail("cannot read ", path);
-  for (const auto& [name, line] : read_shapes(file)) {
-    const std::string text = line.text();
-    benchmark::RegisterBenchmark(name.c_str(), [text, arguments](benchmark::State& state) {
-      time_case(state, text, arguments);
-    })->UseRealTime();
-  }
-}
-
-Arguments parse(int argc, char** argv) {
-  Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const std::string value = argument.substr(argument.find('=') + 1);
-    if (argument.starts_with("--device=")) {
-      arguments.device = value;
-    } else if (argument.starts_with("--threads=")) {
-      arguments.threads = std::stoi(value);
-    } else if (argument.starts_with("--shapes=")) {
-      arguments.shapes = value;
-    } else {
-      fail("ops_bench does not know ", argument, "; see its first lines");
-    }
-  }
-  return arguments;
 }
 
 void run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const Arguments arguments = parse(argc, argv);
-  if (std::filesystem::is_directory(arguments.shapes)) {
-    for (const auto& entry : std::filesystem::directory_iterator(arguments.shapes)) {
-      if (entry.path().extension() == ".txt") register_file(entry.path().string(), arguments);
-    }
-  } else {
-    register_file(arguments.shapes, arguments);
+  const Arguments arguments = parse_arguments("ops_bench", {argv + 1, argv + argc});
+  const Context checked(context_options(arguments));  // the device is there
+  for (const MeasuredLine& measured : measured_lines(arguments)) {
+    const KernelLine line = measured.line;
+    benchmark::RegisterBenchmark(measured.name.c_str(), [line, arguments](benchmark::State& state) {
+      time_line(state, line, arguments);
+    })->UseRealTime();
   }
   benchmark::RunSpecifiedBenchmarks();
 }
@@ -115,7 +53,7 @@ void run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     lamella::bench::run(argc, argv);
-    return 0;
+    return lamella::bench::refused == 0 ? 0 : 1;
   } catch (const std::exception& error) {
     std::cerr << "ops_bench: " << error.what() << '\n';
     return 1;
