@@ -3,6 +3,8 @@
   compare.py train-step --model tem_small    time and memory of forward + backward, against PyTorch
                                              eager, channels_last and compiled
   compare.py cold-start --model cbr_small    one `lamella predict` of one image, against its forward
+  compare.py ops --shapes tests/shapes/cbr_tiny.txt    every kernel, against PyTorch's
+                                                       (compare_ops.py)
 
 What counts is the lower 95 % bound of the ratio (bootstrap over pairs). Before every pair a fixed
 loop that has nothing to do with either side is timed: pairs during which the machine was slower
@@ -18,76 +20,36 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
+import compare_ops
 from machine import ROOT, describe_machine
+from pairs import bootstrap_medians, quantile, quiet_pairs, reference_loop, settle
+from side import Side
 
-DISTURBED = 1.10  # of the reference loop's lower quartile
 SETTLE_SECONDS = 0.25
 
 
-class Side:
-    """One process that runs an iteration per line it reads."""
+class StepSide(Side):
+    """A process that runs an iteration per line it reads."""
 
     def __init__(self, name, command):
-        self.name, self.problem, self.seconds = name, None, []
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([str(word) for word in command], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.errors)
-        self.loss = self._answer().get("loss")
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if line:
-            return json.loads(line)
-        self.errors.seek(0)
-        words = self.errors.read().strip().splitlines()
-        self.problem = words[-1] if words else f"ended with {self.process.wait()}"
-        return {}
+        super().__init__(name, command)
+        self.seconds, self.loss = [], self.answer().get("loss")
 
     def iterate(self):
         """Seconds of one iteration, or None once the process has failed."""
-        if self.problem is None:
-            self.process.stdin.write("\n")
-            self.process.stdin.flush()
-            return self._answer().get("seconds")
-        return None
-
-    def finish(self):
-        memory = {}
-        if self.problem is None:
-            self.process.stdin.close()
-            memory = self._answer()
-        self.process.wait()
-        return memory
+        return self.ask().get("seconds")
 
 
-def settle():
-    """Waits until the threads that the last iteration left spinning have gone to sleep."""
-    time.sleep(SETTLE_SECONDS)
-
-
-def reference_loop():
-    """Seconds of a product of fixed matrices: the speed of the machine at this moment. The least
-    of three, so that it is the machine's and not that of one interrupt."""
-    a = np.full((768, 768), 0.5, np.float32)
-    settle()
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        for _ in range(4):
-            a @ a
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def quiet_reference():
+    settle(SETTLE_SECONDS)
+    return reference_loop()
 
 
 def bootstrap_ratio(theirs, ours, draws=10000):
     """Median of the ratios of pairs, and the lower end of its one-sided 95 % interval."""
-    ratios = np.array(theirs) / np.array(ours)
-    picks = np.random.default_rng(0).integers(0, len(ratios), (draws, len(ratios)))
-    medians = np.median(ratios[picks], axis=1)
-    return {"median": float(np.median(ratios)), "lower95": float(np.quantile(medians, 0.05))}
+    ratios = [their / our for their, our in zip(theirs, ours, strict=True)]
+    return {"median": statistics.median(ratios),
+            "lower95": quantile(bootstrap_medians(ratios, draws), 0.05)}
 
 
 def alternate(sides, pairs, warm_up):
@@ -95,19 +57,13 @@ def alternate(sides, pairs, warm_up):
     for side in sides:
         for _ in range(warm_up):
             side.iterate()
-    reference = [reference_loop()]
+    reference = [quiet_reference()]
     for _ in range(pairs):
         for side in sides:
-            settle()
+            settle(SETTLE_SECONDS)
             side.seconds.append(side.iterate())
-        reference.append(reference_loop())
+        reference.append(quiet_reference())
     return reference
-
-
-def quiet_pairs(reference):
-    usual = statistics.quantiles(reference, n=4)[0] if len(reference) > 1 else reference[0]
-    quiet = [value <= DISTURBED * usual for value in reference]
-    return [i for i in range(len(reference) - 1) if quiet[i] and quiet[i + 1]]
 
 
 def summary_of_peer(peer, ours, kept, memory):
@@ -134,11 +90,11 @@ def summary_of_peer(peer, ours, kept, memory):
 def train_step(args):
     options = ["--model", args.model, "--mode", args.mode, "--batch", args.batch, "--size",
                args.size, "--threads", args.threads]
-    sides = [Side("lamella", [args.bin / "train_step", *options])]
+    sides = [StepSide("lamella", [args.bin / "train_step", *options])]
     for variant in args.variants:
         script = ROOT / "bench" / "peers" / "train_step.py"
         command = [sys.executable, script, *options, "--variant", variant]
-        sides.append(Side(f"torch {variant}", command))
+        sides.append(StepSide(f"torch {variant}", command))
     ours = sides[0]
     if ours.problem is not None:
         sys.exit(f"lamella: {ours.problem}")
@@ -180,19 +136,19 @@ def cold_start(args):
         lamella("train", "--model", args.model, "--data", work / "data", "--size", args.size,
                 "--epochs", 0, "--out", work / "run")
         image = next((work / "data").glob("*/*.tif"))
-        side = Side("forward", [args.bin / "train_step", "--model", args.model, "--mode",
+        side = StepSide("forward", [args.bin / "train_step", "--model", args.model, "--mode",
                                 "forward", "--batch", 1, "--size", args.size, "--classes", 2,
                                 "--threads", args.threads])
         for _ in range(args.warm_up):
             side.iterate()
-        reference, wall, forward = [reference_loop()], [], []
+        reference, wall, forward = [quiet_reference()], [], []
         for _ in range(args.pairs):
             start = time.perf_counter()
             lamella("predict", "--weights", work / "run" / "model-best.safetensors", "--threads",
                     args.threads, image)
             wall.append(time.perf_counter() - start)
             forward.append(side.iterate())
-            reference.append(reference_loop())
+            reference.append(quiet_reference())
         side.finish()
     kept = quiet_pairs(reference)
     over = [wall[i] - forward[i] for i in kept]
@@ -233,6 +189,7 @@ def main():
     step.add_argument("--mode", default="backward", choices=["forward", "backward", "step"])
     step.add_argument("--variants", type=lambda text: text.split(","),
                       default=["eager", "channels_last", "compile"])
+    compare_ops.add_arguments(commands.add_parser("ops"))
     args = parser.parse_args()
     args.function(args)
 

@@ -14,10 +14,21 @@ if [[ ! -x $build/bin/train_step ]]; then
   exit 1
 fi
 
+devices=()
+for device in cpu cuda; do
+  if why=$("$build/bin/ops_side" "--device=$device" </dev/null 2>&1); then
+    devices+=("$device")
+  else
+    echo "SKIP ops on $device: $why"
+  fi
+done
 if [[ -x $build/bin/ops_bench ]]; then
-  "$build/bin/ops_bench" --device=cpu "--threads=$threads" --benchmark_min_time=0.2 \
-    --benchmark_out=bench/results/ops_cpu.json --benchmark_out_format=json
-  sed -i '/"host_name":/d; /"executable":/d' bench/results/ops_cpu.json  # names of this machine
+  for device in "${devices[@]}"; do
+    result=bench/results/ops_$device.json
+    "$build/bin/ops_bench" "--device=$device" "--threads=$threads" --backward \
+      --benchmark_min_time=0.2 "--benchmark_out=$result" --benchmark_out_format=json
+    sed -i '/"host_name":/d; /"executable":/d' "$result"  # names of this machine
+  done
 else
   echo "SKIP ops: Google Benchmark was not found when $build was configured"
 fi
@@ -27,6 +38,15 @@ if ! "$python" -c 'import torch, numpy, safetensors, PIL' 2>/dev/null; then
   exit 0
 fi
 status=0
+for device in "${devices[@]}"; do
+  if [[ $device == cuda ]] &&
+    ! "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())'; then
+    echo "SKIP ops against PyTorch on cuda: $python has a PyTorch that finds no CUDA device"
+    continue
+  fi
+  "$python" bench/compare.py ops --device "$device" --threads "$threads" --bin "$build/bin" ||
+    status=1
+done
 for model in tem_small cbr_small; do
   "$python" bench/compare.py train-step --model "$model" --threads "$threads" \
     --bin "$build/bin" || status=1
