@@ -6,9 +6,10 @@
 Both sides make the same operands by a formula, call once, and say what their outputs amount to; a
 line on which they disagree is not timed, and fails the run. Then they take turns, A B A B, and what
 pairs.py says of the ratios is the verdict. A round runs batches of a millisecond or more for
---min-seconds, and the least of them is its time. What the peer has no kernel for is left out, by
-name. Memory that a call frees stays with the process on both sides (glibc would give it back, and
-the next call would spend its time on page faults instead of the kernel).
+--min-seconds, and the least of them is its time; there are more rounds, up to three times as many,
+where too many were disturbed. What the peer has no kernel for is left out, by name. Memory that a
+call frees stays with the process on both sides (glibc would give it back, and the next call would
+spend its time on page faults instead of the kernel).
 
 --peer COMMAND puts another program in the place of bench/peers/torch_ops.py. It reads `open <entry>
 key=value ...` and `time SECONDS` and answers each with a line of JSON: {"outputs": {name: [norm,
@@ -27,7 +28,8 @@ import sys
 import time
 
 from machine import ROOT, describe_machine
-from pairs import MARGIN, quiet_pairs, ratio_of_pairs, reference_loop, settle, usual, verdict
+from pairs import (LEAST_PAIRS, MARGIN, quiet_pairs, ratio_of_pairs, reference_loop, settle, usual,
+                   verdict)
 from ratio_plot import ratio_plot
 from shapes_lines import Line, measured_lines
 from side import Side
@@ -55,6 +57,10 @@ def quiet_reference():
     return reference_loop(products=1)
 
 
+def rounded(seconds):
+    return float(f"{seconds:.5g}")
+
+
 def disagreement(ours, theirs, tolerance):
     """A sentence where the outputs of one line are not the same, else None."""
     common = [name for name in ours if name in theirs]
@@ -73,25 +79,30 @@ def disagreement(ours, theirs, tolerance):
     return None
 
 
-def take_turns(sides, name, args, reference):
-    """Seconds of one call by side and round, and the reference loop's around the rounds."""
+def take_turns(sides, name, args, reference, earlier):
+    """Seconds of one call by side and round, and the reference loop's around the rounds. Rounds go
+    on, to three times their number, until enough of them were undisturbed; `earlier` are the
+    reference loop's times on the lines before."""
     seconds = {side.name: [] for side in sides}
     command = f"time {args.min_seconds}"
     for side in sides:
         ask(side, name, command)  # warm-up
-    marks = [reference()]
-    for _ in range(args.rounds):
+    marks = [rounded(reference())]
+    for count in range(3 * args.rounds):
+        if count >= args.rounds:
+            if len(quiet_pairs(marks, usual(earlier + marks))) >= LEAST_PAIRS:
+                break
         for side in sides:
             settle(SETTLE_SECONDS)
             answer = ask(side, name, command)
             if "seconds" not in answer:
                 raise SideEnded(f"{side.name} cannot time {name}: {answer.get('error')}")
-            seconds[side.name].append(float(f"{answer['seconds']:.5g}"))
-        marks.append(float(f"{reference():.4g}"))
+            seconds[side.name].append(rounded(answer["seconds"]))
+        marks.append(rounded(reference()))
     return seconds, marks
 
 
-def measure_line(sides, name, text, args, reference):
+def measure_line(sides, name, text, args, reference, earlier):
     """A row: what was found of one line. Its `state` is timed, left out, failed or disagrees."""
     ours, peer = sides
     row = {"name": name, "line": text}
@@ -107,9 +118,14 @@ def measure_line(sides, name, text, args, reference):
     why = disagreement(mine["outputs"], theirs["outputs"], TOLERANCES[Line(text).dtype()])
     if why:
         return {**row, "state": "disagrees", "why": why}
-    row["seconds"], row["reference_seconds"] = take_turns(sides, name, args, reference)
+    row["seconds"], row["reference_seconds"] = take_turns(sides, name, args, reference,
+                                                            earlier)
     return {**row, "state": "timed", "flops": mine.get("flops"),
             "least_bytes": mine.get("least_bytes")}
+
+
+def marks_of(rows):
+    return [mark for row in rows for mark in row.get("reference_seconds", [])]
 
 
 def measure(sides, lines, args, reference):
@@ -120,7 +136,7 @@ def measure(sides, lines, args, reference):
             return rows, [name for name, _ in lines[at:]], None
         print(f"{at + 1}/{len(lines)} {name}", file=sys.stderr)
         try:
-            rows.append(measure_line(sides, name, text, args, reference))
+            rows.append(measure_line(sides, name, text, args, reference, marks_of(rows)))
         except SideEnded as ended:
             return rows, [name for name, _ in lines[at:]], str(ended)
     return rows, [], None
@@ -130,7 +146,7 @@ def judge(rows, names):
     """Adds pairs that count, ratio and verdict to each timed row. What is usual for the reference
     loop is so for the whole run: a busy minute is no measure of itself."""
     timed = [row for row in rows if row["state"] == "timed"]
-    quiet = usual([mark for row in timed for mark in row["reference_seconds"]]) if timed else None
+    quiet = usual(marks_of(rows)) if timed else None
     for row in timed:
         kept = row["undisturbed_pairs"] = quiet_pairs(row["reference_seconds"], quiet)
         ours, theirs = ([row["seconds"][name][i] for i in kept] for name in names)
@@ -151,7 +167,7 @@ def print_table(rows, names):
         ratio = row["ratio"] or dict.fromkeys(("median", "lower", "upper"), float("nan"))
         pairs = f"{len(row['undisturbed_pairs'])}/{len(row['seconds'][ours])}"
         print(f"{row['verdict']:9} {ratio['median']:6.2f} {ratio['lower']:6.2f} "
-              f"{ratio['upper']:6.2f} {mine:11.1f} {other:11.1f} {pairs:>7}  {row['name']}")
+              f"{ratio['upper']:6.2f} {mine:11.5g} {other:11.5g} {pairs:>7}  {row['name']}")
 
 
 def print_rest(rows, not_reached, names):

@@ -72,12 +72,23 @@ class Loop(unittest.TestCase):
         self.assertEqual(self.verdicts(peer="--noise 1 --seconds 0.0011"), {"AMBIGUOUS"})
 
     def test_a_disturbed_machine_is_said(self):
-        marks = iter([1.0] * 27 + [1.5] * 18)  # the last two of five lines
+        # 9 marks a line of 8 rounds; the last two of five lines never become quiet.
+        marks = iter([1.0] * 27 + [1.5] * 50)
         result, out, _ = self.compare(peer="--seconds 0.002", reference=lambda: next(marks))
         self.assertEqual([row["verdict"] for row in result["rows"]],
                          ["FASTER"] * 3 + ["AMBIGUOUS"] * 2)
         self.assertEqual(result["rows"][4]["undisturbed_pairs"], [])
-        self.assertIn("16 of 40 pairs were disturbed", out)
+        self.assertIn("48 of 72 pairs were disturbed", out)
+        self.assertEqual(len(result["rows"][4]["seconds"]["lamella"]), 24)
+
+    def test_disturbed_rounds_are_made_up_for(self):
+        # On the second of five lines only the tenth round and those after it are undisturbed.
+        marks = iter([1.0] * 9 + [1.5] * 9 + [1.0] * 34)
+        result, out, _ = self.compare(peer="--seconds 0.002", reference=lambda: next(marks))
+        self.assertEqual({row["verdict"] for row in result["rows"]}, {"FASTER"})
+        self.assertEqual(result["rows"][1]["undisturbed_pairs"], list(range(9, 15)))
+        self.assertEqual([len(row["seconds"]["peer"]) for row in result["rows"]],
+                         [8, 15, 8, 8, 8])
 
     def test_other_values_are_refused_and_not_timed(self):
         for peer in ("--norm 1.02", "--norm nan"):
