@@ -167,7 +167,7 @@ def print_table(rows, names):
         ratio = row["ratio"] or dict.fromkeys(("median", "lower", "upper"), float("nan"))
         pairs = f"{len(row['undisturbed_pairs'])}/{len(row['seconds'][ours])}"
         print(f"{row['verdict']:9} {ratio['median']:6.2f} {ratio['lower']:6.2f} "
-              f"{ratio['upper']:6.2f} {mine:11.5g} {other:11.5g} {pairs:>7}  {row['name']}")
+              f"{ratio['upper']:6.2f} {mine:11.2f} {other:11.2f} {pairs:>7}  {row['name']}")
 
 
 def print_rest(rows, not_reached, names):
@@ -241,9 +241,10 @@ def run(args, reference=quiet_reference):
     judge(rows, names)
     print_table(rows, names)
     print_rest(rows, not_reached, names)
-    write(args, lines, {"sides": names, "device": args.device, "rounds": args.rounds,
-                        "min_seconds": args.min_seconds, "not_reached": not_reached,
-                        "ended": ended, "environment": environment, "rows": rows})
+    write(args, lines, {"sides": names, "device": args.device, "filter": args.filter.pattern,
+                        "rounds": args.rounds, "min_seconds": args.min_seconds,
+                        "not_reached": not_reached, "ended": ended, "environment": environment,
+                        "rows": rows})
     wrong = sum(row["state"] in ("failed", "disagrees") for row in rows)
     if ended or wrong:
         sys.exit(ended or f"{wrong} lines failed or disagree; they are named above")

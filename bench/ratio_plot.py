@@ -29,6 +29,8 @@ def ratio_plot(rows, title, sides):
     body = [f'<text x="10" y="20" font-size="15">{escape(title)}</text>',
             f'<text x="10" y="40">{escape(sides[1])}\'s time / {escape(sides[0])}\'s: right of 1 '
             f"{escape(sides[0])} is faster; bars are 95 % intervals of the median</text>"]
+    body += [f'<text x="{WIDTH - 340 + 85 * at}" y="20" fill="{colour}">{word}</text>'
+             for at, (word, colour) in enumerate(COLOURS.items())]
     for power in range(low, high + 1):
         at, label = x(2.0**power), f"{2**power}" if power >= 0 else f"1/{2**-power}"
         colour = "#000" if power == 0 else "#ddd"
