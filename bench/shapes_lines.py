@@ -13,6 +13,7 @@ COMPANIONS = {
     "linear_fwd": ["linear_bwd_data", "linear_bwd_weight"],
     "batch_norm_apply": ["batch_norm_fwd", "batch_norm_bwd", "batch_norm_stats",
                          "batch_norm_bwd_reduce", "batch_norm_bwd_apply", "batch_norm_update"],
+    "batch_norm_copy_stats": ["batch_norm_stats_bwd"],
     "max_pool2d_fwd": ["max_pool2d_bwd"],
     "avg_pool2d_fwd": ["avg_pool2d_bwd"],
     "global_avg_pool_fwd": ["global_avg_pool_bwd"],
@@ -67,8 +68,12 @@ def measured_lines(paths, backward=False, dtype=None):
                 raise ValueError(f'"{text}" in {path} is not `name entry key=value ...`')
             if dtype:
                 call = re.sub(r" dtype=\S*", "", call) + f" dtype={dtype}"
-            entry = Line(call).entry
-            for one in [entry] + (COMPANIONS.get(entry, []) if backward else []):
+            line = Line(call)
+            entry = line.entry
+            companions = COMPANIONS.get(entry, []) if backward else []
+            if companions and entry == "batch_norm_apply" and line.get("x_pitch") > line.get("C"):
+                companions = companions + ["batch_norm_bwd_shared"]  # a slice, read by several
+            for one in [entry] + companions:
                 whole = one + call[len(entry):]
                 if whole not in seen:
                     seen.add(whole)

@@ -1,4 +1,5 @@
 // What the builders of models/ share: shorthand for convolutions, chains of them and pools.
+// Private to models/.
 #pragma once
 
 #include "layers/concat.h"

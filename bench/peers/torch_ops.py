@@ -30,6 +30,9 @@ LEFT_OUT = {
     "batch_norm_update": "part of PyTorch's native_batch_norm: see batch_norm_fwd",
     "batch_norm_bwd_reduce": "part of native_batch_norm_backward: see batch_norm_bwd",
     "batch_norm_bwd_apply": "part of native_batch_norm_backward: see batch_norm_bwd",
+    "batch_norm_copy_stats": "PyTorch has no copy that makes statistics on the way",
+    "batch_norm_bwd_shared": "PyTorch does not share statistics between layers",
+    "batch_norm_stats_bwd": "PyTorch does not share statistics between layers",
     "dropout_fwd": "PyTorch draws other random numbers, so results cannot be compared",
     "dropout_bwd": "PyTorch reads a mask that it has drawn, lamella draws it again",
 }

@@ -137,7 +137,7 @@ class AgainstItself(unittest.TestCase):
                 args.function(args, reference=lambda: 1.0)
             rows = json.loads((folder / "ops_cpu_f32_net.json").read_text())["rows"]
         self.assertEqual({row["state"] for row in rows}, {"timed"})
-        self.assertEqual(len({row["name"].split("/")[1] for row in rows}), 26)
+        self.assertEqual(len({row["name"].split("/")[1] for row in rows}), 27)
 
 
 if __name__ == "__main__":
