@@ -1,5 +1,7 @@
-// Inception-v3 as torchvision has it. Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, "Rethinking the
-// Inception Architecture for Computer Vision", CVPR 2016; blocks A to E are its figures 5 to 7.
+// Inception-v3 as torchvision has it; inception_v3_tf as TensorFlow has it, for weights that come
+// from there: its average pools leave the padding out of the count. Szegedy, Vanhoucke, Ioffe,
+// Shlens, Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR 2016; blocks A
+// to E are its figures 5 to 7.
 #include "models/blocks.h"
 #include "models/parts.h"
 
@@ -77,7 +79,7 @@ ModulePtr InceptionV3Blocks::e(std::int64_t in) const {
 }
 
 Model inception_v3(Context& ctx, const ModelSpec& spec) {
-  const InceptionV3Blocks build{ctx, true};
+  const InceptionV3Blocks build{ctx, spec.name != "inception_v3_tf"};
   Model::Stages stages;
   const auto add = [&stages](const std::string& name, ModulePtr module) {
     stages.push_back({name, name, std::move(module)});

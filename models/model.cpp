@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/rng.h"
+#include "layers/layers.h"
 
 namespace lamella {
 namespace {
@@ -33,6 +34,10 @@ void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
   }
 }
 
+Tensor pooled(Context& ctx, const Tensor& x) {
+  return x.shape().rank() == 4 ? global_avg_pool(ctx, x) : x;
+}
+
 }  // namespace
 
 Model::Model(ModelSpec spec, Stages stages, Init init)
@@ -49,26 +54,40 @@ Model::Model(ModelSpec spec, Stages stages, Init init)
   }
 }
 
+std::size_t Model::index_of(const std::string& layer) const {
+  if (layer == "features") return stages_.size() - 2;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].name == layer) return i;
+  }
+  std::string names;
+  for (const std::string& name : layer_names()) names += " " + name;
+  fail(spec_.name, " has no layer ", layer, "; it has", names);
+}
+
+void Model::cut_behind(const std::string& layer) {
+  stages_.resize(index_of(layer) + 1);
+  if (layer == "features") {
+    stages_.push_back({layer, "",
+                       std::make_unique<Operation>(
+                           [](Context& ctx, const Tensor& x, Tensor) { return pooled(ctx, x); },
+                           [](const Shape& x) {
+                             return Shape{x[0], x.channels()};
+                           })});
+  }
+  parameters_.clear();
+  for (const Stage& stage : stages_) stage.module->collect(stage.prefix, parameters_);
+}
+
 Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
   if (x.shape().rank() != 4 || x.dim(1) != spec_.height || x.dim(2) != spec_.width ||
       x.dim(3) != spec_.channels) {
     fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
          spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
   }
-  const bool features = layer == "features";
-  const std::string& stop = features ? stages_[stages_.size() - 2].name : layer;
+  const std::size_t last = layer.empty() ? stages_.size() - 1 : index_of(layer);
   Tensor value = x;
-  for (const Stage& stage : stages_) {
-    value = stage.module->forward(ctx, value);
-    if (stage.name != stop) continue;
-    return features && value.shape().rank() == 4 ? global_avg_pool(ctx, value) : value;
-  }
-  if (!layer.empty()) {
-    std::string names;
-    for (const std::string& name : layer_names()) names += " " + name;
-    fail(spec_.name, " has no layer ", layer, "; it has", names);
-  }
-  return value;
+  for (std::size_t i = 0; i <= last; ++i) value = stages_[i].module->forward(ctx, value);
+  return layer == "features" ? pooled(ctx, value) : value;
 }
 
 Tensor Model::penalty(Context& ctx) const {

@@ -37,6 +37,9 @@ class Model {
   // Parameters and buffers in order of execution.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::vector<std::string> layer_names() const;
+  // Leaves out all stages behind `layer`, a name of layer_names(), and their parameters. The end of
+  // what is left takes the place of the logits.
+  void cut_behind(const std::string& layer);
   // What the names of the classifier's parameters begin with: "fc", "classifier".
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
   std::int64_t parameter_count() const;  // trained ones
@@ -45,6 +48,8 @@ class Model {
   void initialise(Context& ctx, std::uint64_t seed) const;
 
  private:
+  std::size_t index_of(const std::string& layer) const;
+
   ModelSpec spec_;
   Stages stages_;
   Init init_;

@@ -26,6 +26,7 @@ constexpr std::array kNetworks{
     Entry{"densenet_bc_100_12", networks::densenet},
     Entry{"googlenet", networks::googlenet},
     Entry{"inception_v3", networks::inception_v3},
+    Entry{"inception_v3_tf", networks::inception_v3},
     Entry{"inception_v4", networks::inception_v4},
     Entry{"squeezenet1_0", networks::squeezenet},
     Entry{"squeezenet1_1", networks::squeezenet},

@@ -237,6 +237,18 @@ def show(row):
           f"--match '{re.escape(after)}$'")
 
 
+def counts_of(rows):
+    return Counter(row["by"] if row["result"] == "killed" else row["result"] for row in rows)
+
+
+def write_json(path, rows):
+    """So far: a run of hours that is ended early leaves what it has."""
+    text = json.dumps({"schema": "lamella.mutants/1", "counts": counts_of(rows),
+                       "mutants": "ROWS"}, indent=1)
+    lines = ",\n".join("  " + json.dumps(row) for row in rows)
+    Path(path).write_text(text.replace('"ROWS"', f"[\n{lines}]") + "\n")
+
+
 def main():
     args = arguments()
     with tempfile.TemporaryDirectory() as folder:
@@ -255,20 +267,17 @@ def main():
         with ThreadPoolExecutor(args.jobs) as pool:
             for row in pool.map(run.judge, chosen):
                 rows.append(row)
+                if args.json:
+                    write_json(args.json, rows)
                 if row["result"] == "survived" or row["wrongly_listed"]:
                     show(row)
                     sys.stdout.flush()
-    counts = Counter(row["by"] if row["result"] == "killed" else row["result"] for row in rows)
+    counts = counts_of(rows)
     wrong = [row for row in rows if row["wrongly_listed"]]
     print("\n" + ", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
     print(f"{sum(row['seconds'] for row in rows):.0f} s of tests, {time.time() - start:.0f} s")
     for row in wrong:
         print(f"is listed as equivalent but killed by {row['by']}: {row['key']}")
-    if args.json:
-        Path(args.json).write_text(json.dumps(
-            {"schema": "lamella.mutants/1", "counts": counts,
-             "mutants": "ROWS"}, indent=1).replace(
-                 '"ROWS"', "[\n" + ",\n".join("  " + json.dumps(row) for row in rows) + "]") + "\n")
     return 1 if counts["survived"] or wrong else 0
 
 

@@ -1,6 +1,7 @@
 // lamella forward: raw tensors through a network, for comparison with other programs.
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "engine/errors.h"
 #include "tools/common.h"
@@ -65,35 +66,43 @@ void write_output(Context& ctx, const ForwardArguments& args, const Tensor& y) {
   write_npy(args.output, array);
 }
 
-// By name, or as the card of the weight file says; sized for the input.
-Model build(Context& ctx, const ForwardArguments& args, const Tensor& x) {
-  std::string file;
-  TensorFile weights;
-  ModelSpec spec{args.model, x.dim(1), x.dim(2), x.dim(3), args.classes};
-  if (!args.weights.empty()) {
-    file = weight_file(args.weights);
-    weights = read_weights(file);
-    if (weights.metadata.contains("architecture")) {
-      const ModelSpec stored = read_card(weights, file).spec;
-      if (spec.name.empty()) spec.name = stored.name;
-      spec.classes = stored.classes;
-    }
+// What a network of this spec leaves out behind `layer` need not be in the file, and may be.
+Model cut_and_load(Context& ctx, Model model, const std::string& layer, TensorFile weights,
+                   const std::string& file) {
+  if (!layer.empty()) {
+    std::set<std::string> dropped;
+    for (const Parameter& parameter : model.parameters()) dropped.insert(parameter.name);
+    model.cut_behind(layer);
+    for (const Parameter& parameter : model.parameters()) dropped.erase(parameter.name);
+    for (const std::string& name : dropped) weights.tensors.erase(name);
   }
-  if (spec.name.empty()) throw UsageError("forward needs --model, or --weights with a card");
-  Model model = make_model(ctx, spec);
-  if (args.weights.empty()) {
-    model.initialise(ctx, args.seed);
-  } else {
-    load_parameters(ctx, model, weights, file);
-  }
+  load_parameters(ctx, model, weights, file);
   return model;
+}
+
+// By name, or as the card of the weight file says; sized for the input. It ends with args.layer.
+Model build(Context& ctx, const ForwardArguments& args, const Tensor& x) {
+  ModelSpec spec{args.model, x.dim(1), x.dim(2), x.dim(3), args.classes};
+  if (args.weights.empty()) {
+    if (spec.name.empty()) throw UsageError("forward needs --model, or --weights with a card");
+    Model model = make_model(ctx, spec);
+    model.initialise(ctx, args.seed);
+    if (!args.layer.empty()) model.cut_behind(args.layer);
+    return model;
+  }
+  const std::string file = weight_file(args.weights);
+  TensorFile weights = read_weights(file);
+  if (spec.name.empty()) spec.name = read_card(weights, file).spec.name;
+  const std::int64_t stored = classes_in(weights, make_model(ctx, spec));
+  if (stored > 0) spec.classes = stored;
+  return cut_and_load(ctx, make_model(ctx, spec), args.layer, std::move(weights), file);
 }
 
 int run(const ForwardArguments& args) {
   const auto ctx = make_context(args.device, args.seed);
   const Tensor x = read_input(*ctx, args);
   const Model model = build(*ctx, args, x);
-  const Tensor y = model.forward(*ctx, x, args.layer);
+  const Tensor y = model.forward(*ctx, x);
   write_output(*ctx, args, y);
   std::printf("%s: %s -> %s\n", args.output.c_str(), x.shape().str().c_str(),
               y.shape().str().c_str());

@@ -1,5 +1,6 @@
 #include "weights/model_io.h"
 
+#include <optional>
 #include <set>
 #include <span>
 
@@ -7,6 +8,7 @@
 #include "weights/filter_layout.h"
 #include "weights/fnv.h"
 #include "weights/json.h"
+#include "weights/name_map.h"
 
 namespace lamella {
 namespace {
@@ -101,6 +103,18 @@ std::string mismatches(const Model& model, const TensorFile& file) {
   return sentence;
 }
 
+// The file under the model's names, where it is known to have others: DenseNet-BC as trained on
+// CIFAR by the published PyTorch code.
+std::optional<TensorFile> under_own_names(const Model& model, const TensorFile& file) {
+  if (model.spec().name != "densenet_bc_100_12" ||
+      !file.tensors.contains("block1.layer.0.bn1.weight")) {
+    return std::nullopt;
+  }
+  TensorFile renamed = file;
+  NameMap::open("densenet_bc_cifar").apply(renamed, "the weight file");
+  return renamed;
+}
+
 const std::string& required(const TensorFile& file, const std::string& key,
                             const std::string& name) {
   const auto found = file.metadata.find(key);
@@ -163,6 +177,9 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
 
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name) {
+  if (const auto renamed = under_own_names(model, file)) {
+    return load_parameters(ctx, model, *renamed, name);
+  }
   const std::string complaints = mismatches(model, file);
   if (!complaints.empty()) fail(name, " does not fit ", model.spec().name, ": ", complaints);
   const bool native = is_lamella_file(file);
@@ -180,6 +197,12 @@ void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
       ctx.copy_from_host(stored->to_f32(), parameter.tensor);
     }
   }
+}
+
+std::int64_t classes_in(const TensorFile& file, const Model& model) {
+  if (const auto renamed = under_own_names(model, file)) return classes_in(*renamed, model);
+  const auto found = file.tensors.find(model.parameters().back().name);
+  return found == file.tensors.end() || found->second.shape.empty() ? 0 : found->second.shape[0];
 }
 
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name) {

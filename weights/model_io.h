@@ -34,9 +34,13 @@ ModelCard read_card(const TensorFile& file, const std::string& name);
 // Copies every parameter and buffer from `file` (F32, F16, BF16 or F64), which lamella wrote or,
 // with filters [K,C,R,S], PyTorch. Throws Error that lists the tensors that are missing, of another
 // shape or type, or not in the model; the model is then untouched. `num_batches_tracked` may be
-// there.
+// there. DenseNet-BC-100-12 also takes the names that CIFAR checkpoints have (name_map.h).
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name);
+
+// How many classes the classifier of `model`, built for any number, has in `file`; 0: it is not
+// there.
+std::int64_t classes_in(const TensorFile& file, const Model& model);
 
 // Builds the network the card names and loads it; no weight is drawn first.
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name);

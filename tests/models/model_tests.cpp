@@ -42,6 +42,7 @@ TEST(Models, parameter_counts) {
   EXPECT_EQ(count_parameters({"densenet_bc_100_12", 32, 32, 3, 10}), 769162);
   EXPECT_EQ(count_parameters({"googlenet", 224, 224, 3, 1000}), 6624904);
   EXPECT_EQ(count_parameters({"inception_v3", 299, 299, 3, 1000}), 23834568);
+  EXPECT_EQ(count_parameters({"inception_v3_tf", 299, 299, 3, 1000}), 23834568);
   EXPECT_EQ(count_parameters({"inception_v4", 299, 299, 3, 1000}), 42679816);
   EXPECT_EQ(count_parameters({"squeezenet1_0", 224, 224, 3, 1000}), 1248424);
   EXPECT_EQ(count_parameters({"squeezenet1_1", 224, 224, 3, 1000}), 1235496);
@@ -193,6 +194,25 @@ TEST(Models, features_are_the_input_of_the_classifier) {
     EXPECT_EQ(ctx.to_host(linear(ctx, features, weight, bias)), ctx.to_host(model.forward(ctx, x)))
         << name;
   }
+}
+
+// What is behind a layer is gone, parameters too; what is left gives what it gave.
+TEST(Models, a_network_can_be_cut_behind_a_layer) {
+  for (const char* layer : {"features", "fire3", "classifier"}) {
+    Context ctx;
+    Model model = make_model(ctx, {"squeezenet1_1", kEnough, kEnough, 1, 3});
+    model.initialise(ctx, 1);
+    const Tensor x =
+        ctx.from_host(std::vector<float>(kEnough * kEnough, 0.5F), {1, kEnough, kEnough, 1});
+    const std::vector<float> whole = ctx.to_host(model.forward(ctx, x, layer));
+    const std::int64_t before = model.parameter_count();
+    model.cut_behind(layer);
+    EXPECT_EQ(ctx.to_host(model.forward(ctx, x)), whole) << layer;
+    EXPECT_EQ(model.parameter_count() < before, layer != std::string("classifier")) << layer;
+  }
+  Context ctx;
+  Model model = make_model(ctx, {"squeezenet1_1", kEnough, kEnough, 1, 3});
+  EXPECT_NE(error_of([&] { model.cut_behind("fire99"); }).find("fire9"), std::string::npos);
 }
 
 // tem_small: uniform in +-sqrt(6 / (fan_in + fan_out)); cbr: normal, variance 2 / fan_in.
