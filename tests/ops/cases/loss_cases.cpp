@@ -111,7 +111,7 @@ const std::vector<std::string> kRows = {
     "N=4 C=50 large=1",
     "N=5 C=14 x_pitch=17",
     "N=9 C=8 x_pitch=24",
-    "N=5 C=8 x_pitch=9",
+    "N=5 C=8 x_pitch=15",
     "N=260 C=14 large=1",
     "N=20001 C=2",
 };
