@@ -6,20 +6,27 @@ namespace {
 
 // Output extent along one dim. With ceil_mode a last window that would start in the far padding is
 // dropped, as in PyTorch.
-std::int64_t pooled(std::int64_t extent, std::int64_t size, std::int64_t stride, std::int64_t pad,
-                    bool ceil_mode) {
+std::int64_t pooled(const char* op, std::int64_t extent, std::int64_t size, std::int64_t stride,
+                    std::int64_t pad, bool ceil_mode) {
   if (size < 1 || stride < 1 || pad < 0 || pad >= size) {
-    fail("pooling: window ", size, ", stride ", stride, ", pad ", pad,
+    fail(op, ": window ", size, ", stride ", stride, ", pad ", pad,
          "; window and stride must be >= 1 and pad smaller than the window");
   }
   const std::int64_t room = extent + 2 * pad - size;
   if (room < 0) {
-    fail("pooling: the window of ", size, " is larger than the padded input of ", extent + 2 * pad,
+    fail(op, ": the window of ", size, " is larger than the padded input of ", extent + 2 * pad,
          "; use a larger image or more padding");
   }
   std::int64_t count = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
   if (ceil_mode && (count - 1) * stride >= extent + pad) --count;
   return count;
+}
+
+Shape output_shape(const char* op, const Shape& x, const Pool2dOptions& options) {
+  if (x.rank() != 4) fail(op, ": x has ", x.rank(), " dims (", x.str(), "), it needs 4");
+  return {
+      x[0], pooled(op, x[1], options.size_h, options.stride_h, options.pad_h, options.ceil_mode),
+      pooled(op, x[2], options.size_w, options.stride_w, options.pad_w, options.ceil_mode), x[3]};
 }
 
 Pool2dShape pool_shape(const char* op, const Tensor& x, const Pool2dOptions& options) {
@@ -29,7 +36,7 @@ Pool2dShape pool_shape(const char* op, const Tensor& x, const Pool2dOptions& opt
   shape.R = options.size_h, shape.S = options.size_w;
   shape.stride_h = options.stride_h, shape.stride_w = options.stride_w;
   shape.pad_h = options.pad_h, shape.pad_w = options.pad_w;
-  const Shape y = pool2d_output_shape(x.shape(), options);
+  const Shape y = output_shape(op, x.shape(), options);
   shape.P = y[1], shape.Q = y[2];
   shape.count_include_pad = options.count_include_pad;
   shape.x_pitch = x.pitch();
@@ -40,9 +47,7 @@ Pool2dShape pool_shape(const char* op, const Tensor& x, const Pool2dOptions& opt
 }  // namespace
 
 Shape pool2d_output_shape(const Shape& x, const Pool2dOptions& options) {
-  if (x.rank() != 4) fail("pooling: x has ", x.rank(), " dims (", x.str(), "), it needs 4");
-  return {x[0], pooled(x[1], options.size_h, options.stride_h, options.pad_h, options.ceil_mode),
-          pooled(x[2], options.size_w, options.stride_w, options.pad_w, options.ceil_mode), x[3]};
+  return output_shape("pooling", x, options);
 }
 
 Tensor max_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out) {
