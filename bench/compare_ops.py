@@ -36,9 +36,11 @@ from side import Side
 
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 SETTLE_SECONDS = 0.03
-# Of the norm of an output. It tells another operation from rounding: over the 786432 pixels of
-# cbr_tiny:bn1, PyTorch's batch norm backward is 3e-3 off float64's. The op suite checks values.
-TOLERANCES = {"f32": 1e-2, "bf16": 2e-2, "f16": 1e-2}
+# Of the norm of an output. It tells another operation from rounding; the op suite checks values.
+TOLERANCES = {"f32": 1e-3, "bf16": 2e-2, "f16": 1e-2}
+# PyTorch adds up in f32: over the 786432 pixels of cbr_tiny:bn1 its batch norm backward is 3e-3 off
+# float64's.
+NORM_TOLERANCE = 1e-2
 
 
 class SideEnded(Exception):
@@ -59,6 +61,11 @@ def quiet_reference():
 
 def rounded(seconds):
     return float(f"{seconds:.5g}")
+
+
+def tolerance_of(line):
+    least = NORM_TOLERANCE if line.entry.startswith("batch_norm") else 0
+    return max(least, TOLERANCES[line.dtype()])
 
 
 def disagreement(ours, theirs, tolerance):
@@ -115,7 +122,7 @@ def measure_line(sides, name, text, args, reference, earlier):
             return {**row, "state": "failed", "why": f"{side.name}: {answer.get('error')}"}
     row["outputs"] = {side.name: answer["outputs"] for side, answer in
                       ((ours, mine), (peer, theirs))}
-    why = disagreement(mine["outputs"], theirs["outputs"], TOLERANCES[Line(text).dtype()])
+    why = disagreement(mine["outputs"], theirs["outputs"], tolerance_of(Line(text)))
     if why:
         return {**row, "state": "disagrees", "why": why}
     row["seconds"], row["reference_seconds"] = take_turns(sides, name, args, reference,

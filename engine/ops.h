@@ -81,8 +81,9 @@ Tensor avg_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, T
 Tensor global_avg_pool(Context& ctx, const Tensor& x, Tensor out = {});
 
 // From here on copy_into a slice of `buffer` makes the slice's batch statistics on the way, when
-// ctx.training, and batch_norm of any slices so written takes them instead of making its own.
-// Call it before slicing.
+// ctx.training, and batch_norm of any slices so written takes them instead of making its own. What
+// then reaches the gradient of `buffer` itself takes the statistics as fixed; the rest is added
+// where copy_into passes it on to its x. Call it before slicing.
 void share_statistics(Context& ctx, Tensor& buffer);
 // Copies x into `out`, a slice of a wider buffer: the way to put an existing tensor into a concat.
 Tensor copy_into(Context& ctx, const Tensor& x, Tensor out);

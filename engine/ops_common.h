@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "engine/ops.h"
+#include "engine/statistics.h"
 
 namespace lamella::detail {
 
@@ -58,6 +59,10 @@ inline Tensor output(Context& ctx, const char* op, const Tensor& out, const Shap
   }
   if (record && !out.requires_grad()) {
     fail(op, ": out has no gradient; make its buffer with Context::empty_with_grad");
+  }
+  // Statistics that were made of what lay there before are no longer its statistics.
+  if (const auto& [of, first] = out.statistics(); of != nullptr) {
+    of->mark(first, out.channels(), false);
   }
   return record ? out : out.detach();
 }

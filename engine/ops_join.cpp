@@ -1,7 +1,6 @@
 // Tensors put together: copies into the slices of a buffer, concat; and the statistics of slices
 // that are made on the way.
 #include "engine/ops_common.h"
-#include "engine/statistics.h"
 
 namespace lamella {
 namespace {
@@ -19,7 +18,7 @@ void copy_with_statistics(Context& ctx, const Tensor& x, const Tensor& y) {
   const auto& [of, first] = y.statistics();
   ctx.call("batch_norm_copy_stats", &KernelTable::batch_norm_copy_stats, norm_shape(x, y.pitch()),
            x.data(), y.data(), of->mean.as<float>() + first, of->var.as<float>() + first);
-  std::fill_n(of->known.begin() + first, x.channels(), char{1});
+  of->mark(first, x.channels(), true);
 }
 
 // The gradient of such a copy: dy is what reached y itself, the sums what reached its statistics.

@@ -1,6 +1,5 @@
 // Batch norm, training and inference, with ReLU on either side.
 #include "engine/ops_common.h"
-#include "engine/statistics.h"
 
 namespace lamella {
 namespace {

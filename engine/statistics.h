@@ -18,6 +18,9 @@ struct SharedStatistics {
   // for the one that wrote them (KernelTable::batch_norm_bwd_shared).
   Tensor sums;
 
+  void mark(std::int64_t first, std::int64_t channels, bool made) {
+    std::fill_n(known.begin() + first, channels, static_cast<char>(made));
+  }
   bool knows(std::int64_t begin, std::int64_t end) const {
     return std::all_of(known.begin() + begin, known.begin() + end, [](char k) { return k != 0; });
   }

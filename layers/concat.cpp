@@ -3,34 +3,46 @@
 #include "engine/errors.h"
 
 namespace lamella {
+namespace {
 
-Shape Concat::output_shape(const Shape& x) const {
-  Shape joined;
+Shape joined(const std::vector<Shape>& parts) {
+  const Shape& first = parts.front();
+  std::int64_t channels = 0;
+  for (const Shape& part : parts) channels += part.channels();
+  return {first[0], first[1], first[2], channels};
+}
+
+}  // namespace
+
+std::vector<Shape> Concat::parts(const Shape& x) const {
+  std::vector<Shape> shapes;
   for (const auto& [name, branch] : branches_) {
-    const Shape part = branch->output_shape(x);
-    if (joined.rank() == 0) {
-      joined = part;
-    } else if (part[1] != joined[1] || part[2] != joined[2]) {
-      fail("concat: branch ", name, " gives ", part.str(), " beside ", joined.str(), " for x (",
+    shapes.push_back(branch->output_shape(x));
+    const Shape &part = shapes.back(), &first = shapes.front();
+    if (part[1] != first[1] || part[2] != first[2]) {
+      fail("concat: branch ", name, " gives ", part.str(), " beside ", first.str(), " for x (",
            x.str(), "); branches may differ in channels only");
-    } else {
-      joined = {joined[0], joined[1], joined[2], joined[3] + part[3]};
     }
   }
-  return joined;
+  return shapes;
+}
+
+Shape Concat::output_shape(const Shape& x) const {
+  return joined(parts(x));
 }
 
 Tensor Concat::forward(Context& ctx, const Tensor& x, Tensor out) const {
-  const Tensor joined =
-      out.defined() ? std::move(out) : ctx.empty_with_grad(output_shape(x.shape()), x.dtype());
+  const std::vector<Shape> shapes = parts(x.shape());
+  const Tensor all =
+      out.defined() ? std::move(out) : ctx.empty_with_grad(joined(shapes), x.dtype());
   std::int64_t begin = 0;
   bool recorded = false;
-  for (const auto& [name, branch] : branches_) {
-    const std::int64_t end = begin + branch->output_shape(x.shape()).channels();
-    recorded |= branch->forward(ctx, x, joined.slice(begin, end)).requires_grad();
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    const std::int64_t end = begin + shapes[i].channels();
+    recorded |= branches_[i].second->forward(ctx, x, all.slice(begin, end)).requires_grad();
     begin = end;
   }
-  return recorded ? joined : joined.detach();
+  return recorded ? all : all.detach();
 }
 
 void Concat::collect(const std::string& prefix, std::vector<Parameter>& into) const {

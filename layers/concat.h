@@ -8,7 +8,7 @@ namespace lamella {
 
 class Concat : public Module {
  public:
-  using Branches = Sequential::Children;  // in the order of their channels
+  using Branches = Sequential::Children;  // at least one, in the order of their channels
   explicit Concat(Branches branches) : branches_(std::move(branches)) {}
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   // Throws Error where branches differ in height or width.
@@ -16,6 +16,8 @@ class Concat : public Module {
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
 
  private:
+  std::vector<Shape> parts(const Shape& x) const;  // of the branches
+
   Branches branches_;
 };
 

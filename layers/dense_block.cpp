@@ -3,19 +3,14 @@
 namespace lamella {
 namespace {
 
-BatchNormOptions rectified_and_remade() {
-  BatchNormOptions options;
-  options.relu_out = true;
-  options.remake = true;
-  return options;
-}
+constexpr BatchNormOptions kRectifiedAndRemade{.relu_out = true, .remake = true};
 
 // Batch norm and ReLU, then a convolution of what they make: one op, so that a backend may do both
 // in one pass.
 class NormConv : public Module {
  public:
   NormConv(Context& ctx, const Conv2dSpec& spec, std::string norm_name, std::string conv_name)
-      : norm_(ctx, spec.in, rectified_and_remade()),
+      : norm_(ctx, spec.in, kRectifiedAndRemade),
         conv_(ctx, spec),
         norm_name_(std::move(norm_name)),
         conv_name_(std::move(conv_name)) {}
@@ -36,12 +31,8 @@ class NormConv : public Module {
   std::string norm_name_, conv_name_;
 };
 
-Conv2dSpec square(std::int64_t in, std::int64_t out, std::int64_t size) {
-  Conv2dSpec spec;
-  spec.in = in;
-  spec.out = out;
-  spec.size_h = spec.size_w = size;
-  spec.options.pad_h = spec.options.pad_w = size / 2;
+Conv2dSpec same_size(std::int64_t in, std::int64_t out, std::int64_t size) {
+  Conv2dSpec spec = square(in, out, size, 1, size / 2);
   spec.bias = false;
   return spec;
 }
@@ -50,13 +41,13 @@ ModulePtr dense_layer(Context& ctx, const DenseBlockSpec& spec, std::int64_t in)
   Sequential::Children children;
   if (spec.bottleneck == 0) {
     children.emplace_back(
-        "", std::make_unique<NormConv>(ctx, square(in, spec.growth, 3), "norm1", "conv1"));
+        "", std::make_unique<NormConv>(ctx, same_size(in, spec.growth, 3), "norm1", "conv1"));
   } else {
     const std::int64_t narrow = spec.bottleneck * spec.growth;
-    children.emplace_back("",
-                          std::make_unique<NormConv>(ctx, square(in, narrow, 1), "norm1", "conv1"));
     children.emplace_back(
-        "", std::make_unique<NormConv>(ctx, square(narrow, spec.growth, 3), "norm2", "conv2"));
+        "", std::make_unique<NormConv>(ctx, same_size(in, narrow, 1), "norm1", "conv1"));
+    children.emplace_back(
+        "", std::make_unique<NormConv>(ctx, same_size(narrow, spec.growth, 3), "norm2", "conv2"));
   }
   return std::make_unique<Sequential>(std::move(children));
 }

@@ -6,6 +6,16 @@ std::string join_names(const std::string& prefix, const std::string& name) {
   return prefix.empty() || name.empty() ? prefix + name : prefix + "." + name;
 }
 
+Conv2dSpec square(std::int64_t in, std::int64_t out, std::int64_t size, std::int64_t stride,
+                  std::int64_t pad) {
+  Conv2dSpec spec;
+  spec.in = in;
+  spec.out = out;
+  spec.size_h = spec.size_w = size;
+  spec.options = {stride, stride, pad, pad};
+  return spec;
+}
+
 Conv2d::Conv2d(Context& ctx, const Conv2dSpec& spec)
     : spec_(spec), weight_(ctx.empty({spec.out, spec.size_h, spec.size_w, spec.in})) {
   weight_.require_grad();

@@ -21,6 +21,10 @@ struct Conv2dSpec {
   float stddev = 0;  // of its initial values; 0: as the network's others
 };
 
+// A square filter, with bias.
+Conv2dSpec square(std::int64_t in, std::int64_t out, std::int64_t size, std::int64_t stride = 1,
+                  std::int64_t pad = 0);
+
 class Conv2d : public Module {
  public:
   Conv2d(Context& ctx, const Conv2dSpec& spec);

@@ -18,22 +18,14 @@ struct Parameter {
   Tensor tensor;
   ParameterKind kind = ParameterKind::Weight;
   float l2 = 0;      // loss += l2 * sum w^2
-  float stddev = 0;  // initial weights are truncated normal with it; 0: as the network's Init says
+  float stddev = 0;  // not 0: initial weights are truncated normal with it
   bool trained() const {
     return kind != ParameterKind::RunningMean && kind != ParameterKind::RunningVar;
   }
 };
 
 // How weights start. Biases and shifts start at 0, scales and running variances at 1.
-// TruncatedNormal has a standard deviation of 0.1, and TruncatedNormal001 of 0.01.
-enum class Init {
-  KaimingNormal,
-  KaimingUniform,
-  GlorotUniform,
-  GlorotNormal,
-  TruncatedNormal,
-  TruncatedNormal001
-};
+enum class Init { KaimingNormal, KaimingUniform, GlorotUniform, GlorotNormal, TruncatedNormal };
 
 class Module {
  public:

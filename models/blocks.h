@@ -16,17 +16,6 @@ struct Unit {
   bool padded = true;
 };
 
-// A square filter of a convolution with bias.
-inline Conv2dSpec square(std::int64_t in, std::int64_t out, std::int64_t size,
-                         std::int64_t stride = 1, std::int64_t pad = 0) {
-  Conv2dSpec spec;
-  spec.in = in;
-  spec.out = out;
-  spec.size_h = spec.size_w = size;
-  spec.options = {stride, stride, pad, pad};
-  return spec;
-}
-
 inline Pool2dOptions window(std::int64_t size, std::int64_t stride, std::int64_t pad = 0,
                             bool ceil_mode = false) {
   Pool2dOptions options;
@@ -48,12 +37,15 @@ inline Conv2dSpec spec_of(std::int64_t in, const Unit& unit) {
   return spec;
 }
 
+// Of all Inception networks.
+inline constexpr BatchNormOptions kInceptionNorm{.eps = 1e-3F};
+
 // The units in a row, each with its own name.
-inline ModulePtr chain(Context& ctx, std::int64_t in, const std::vector<Unit>& units,
-                       const BatchNormOptions& bn) {
+inline ModulePtr chain(Context& ctx, std::int64_t in, const std::vector<Unit>& units) {
   Sequential::Children children;
   for (const Unit& unit : units) {
-    children.emplace_back(unit.name, std::make_unique<ConvNorm>(ctx, spec_of(in, unit), bn));
+    children.emplace_back(unit.name,
+                          std::make_unique<ConvNorm>(ctx, spec_of(in, unit), kInceptionNorm));
     in = unit.out;
   }
   return std::make_unique<Sequential>(std::move(children));
@@ -69,12 +61,12 @@ inline ModulePtr after(ModulePtr first, ModulePtr second) {
 
 // Average pool 3x3, then the unit. The pool commutes with the 1x1 convolution, which makes fewer
 // channels than it reads: so the convolution comes first, then the pool, then batch norm.
-inline ModulePtr pool_branch(Context& ctx, std::int64_t in, const Unit& unit, bool include_pad,
-                             BatchNormOptions bn) {
+inline ModulePtr pool_branch(Context& ctx, std::int64_t in, const Unit& unit, bool include_pad) {
   Conv2dSpec spec = spec_of(in, unit);
   spec.bias = false;
   Pool2dOptions pool = window(3, 1, 1);
   pool.count_include_pad = include_pad;
+  BatchNormOptions bn = kInceptionNorm;
   bn.relu_out = true;
   Sequential::Children children;
   children.emplace_back(unit.name + ".conv", std::make_unique<Conv2d>(ctx, spec));

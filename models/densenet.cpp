@@ -27,11 +27,7 @@ const Plan& plan_of(const std::string& name) {
   return plans.at(name);
 }
 
-BatchNormOptions rectified() {
-  BatchNormOptions options;
-  options.relu_out = true;
-  return options;
-}
+constexpr BatchNormOptions kRectified{.relu_out = true};
 
 ModulePtr stem(Context& ctx, std::int64_t channels, const Plan& plan) {
   Sequential::Children children;
@@ -56,7 +52,7 @@ ModulePtr transition(Context& ctx, std::int64_t in, std::int64_t out) {
   Conv2dSpec spec = square(in, out, 1);
   spec.bias = false;
   Sequential::Children children;
-  children.emplace_back("norm", std::make_unique<BatchNorm2d>(ctx, in, rectified()));
+  children.emplace_back("norm", std::make_unique<BatchNorm2d>(ctx, in, kRectified));
   children.emplace_back("", avg_pool(window(2, 2)));
   children.emplace_back("conv", std::make_unique<Conv2d>(ctx, spec));
   return std::make_unique<Sequential>(std::move(children));
@@ -83,7 +79,7 @@ Model densenet(Context& ctx, const ModelSpec& spec) {
         transition(ctx, block.in, block.in / 2));
     block.in /= 2;
   }
-  add("norm5", "features.norm5", std::make_unique<BatchNorm2d>(ctx, block.in, rectified()));
+  add("norm5", "features.norm5", std::make_unique<BatchNorm2d>(ctx, block.in, kRectified));
   add("pool", "", global_pool());
   add("classifier", "classifier", std::make_unique<Linear>(ctx, block.in, spec.classes));
   return Model(spec, std::move(stages), Init::KaimingNormal);

@@ -7,12 +7,6 @@
 namespace lamella::networks {
 namespace {
 
-BatchNormOptions norm() {
-  BatchNormOptions options;
-  options.eps = 1e-3F;
-  return options;
-}
-
 constexpr GoogLeNetBlock kBlocks[] = {
     {"inception3a", 64, 96, 128, 16, 32, 32},     {"inception3b", 128, 128, 192, 32, 96, 64},
     {"inception4a", 192, 96, 208, 16, 48, 64},    {"inception4b", 160, 112, 224, 24, 64, 64},
@@ -23,13 +17,12 @@ constexpr GoogLeNetBlock kBlocks[] = {
 
 }  // namespace
 
-ModulePtr block(Context& ctx, std::int64_t in, const GoogLeNetBlock& w) {
+ModulePtr googlenet_block(Context& ctx, std::int64_t in, const GoogLeNetBlock& w) {
   return side_by_side(
-      chain(ctx, in, {{"branch1", w.one, 1, 1}}, norm()),
-      chain(ctx, in, {{"branch2.0", w.three_in, 1, 1}, {"branch2.1", w.three, 3, 3}}, norm()),
-      chain(ctx, in, {{"branch3.0", w.five_in, 1, 1}, {"branch3.1", w.five, 3, 3}}, norm()),
-      after(max_pool(window(3, 1, 1, true)),
-            chain(ctx, in, {{"branch4.1", w.pool, 1, 1}}, norm())));
+      chain(ctx, in, {{"branch1", w.one, 1, 1}}),
+      chain(ctx, in, {{"branch2.0", w.three_in, 1, 1}, {"branch2.1", w.three, 3, 3}}),
+      chain(ctx, in, {{"branch3.0", w.five_in, 1, 1}, {"branch3.1", w.five, 3, 3}}),
+      after(max_pool(window(3, 1, 1, true)), chain(ctx, in, {{"branch4.1", w.pool, 1, 1}})));
 }
 
 Model googlenet(Context& ctx, const ModelSpec& spec) {
@@ -37,21 +30,21 @@ Model googlenet(Context& ctx, const ModelSpec& spec) {
   const auto add = [&stages](const std::string& name, const std::string& prefix, ModulePtr module) {
     stages.push_back({name, prefix, std::move(module)});
   };
-  add("conv1", "", chain(ctx, spec.channels, {{"conv1", 64, 7, 7, 2}}, norm()));
+  add("conv1", "", chain(ctx, spec.channels, {{"conv1", 64, 7, 7, 2}}));
   add("maxpool1", "", max_pool(window(3, 2, 0, true)));
-  add("conv3", "", chain(ctx, 64, {{"conv2", 64, 1, 1}, {"conv3", 192, 3, 3}}, norm()));
+  add("conv3", "", chain(ctx, 64, {{"conv2", 64, 1, 1}, {"conv3", 192, 3, 3}}));
   add("maxpool2", "", max_pool(window(3, 2, 0, true)));
   std::int64_t in = 192;
   for (const GoogLeNetBlock& widths : kBlocks) {
     const std::string name = widths.name;
     if (name == "inception4a") add("maxpool3", "", max_pool(window(3, 2, 0, true)));
     if (name == "inception5a") add("maxpool4", "", max_pool(window(2, 2, 0, true)));
-    add(name, name, block(ctx, in, widths));
+    add(name, name, googlenet_block(ctx, in, widths));
     in = widths.out();
   }
   add("pool", "", after(global_pool(), dropped(0.2F, 1)));
   add("classifier", "fc", std::make_unique<Linear>(ctx, in, spec.classes));
-  return Model(spec, std::move(stages), Init::TruncatedNormal001);
+  return Model(spec, std::move(stages), Init::TruncatedNormal, 0.01F);
 }
 
 }  // namespace lamella::networks

@@ -6,22 +6,12 @@
 #include "models/parts.h"
 
 namespace lamella::networks {
-namespace {
-
-BatchNormOptions norm() {
-  BatchNormOptions options;
-  options.eps = 1e-3F;
-  return options;
-}
-
-}  // namespace
-
 ModulePtr InceptionV3Blocks::branch(std::int64_t in, const std::vector<Unit>& units) const {
-  return chain(ctx, in, units, norm());
+  return chain(ctx, in, units);
 }
 
 ModulePtr InceptionV3Blocks::pooled_branch(std::int64_t in, std::int64_t out) const {
-  return pool_branch(ctx, in, {"branch_pool", out, 1, 1}, include_pad, norm());
+  return pool_branch(ctx, in, {"branch_pool", out, 1, 1}, include_pad);
 }
 
 ModulePtr InceptionV3Blocks::a(std::int64_t in, std::int64_t pool) const {

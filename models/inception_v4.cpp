@@ -6,20 +6,14 @@
 namespace lamella::networks {
 namespace {
 
-BatchNormOptions norm() {
-  BatchNormOptions options;
-  options.eps = 1e-3F;
-  return options;
-}
-
 struct Builder {
   Context& ctx;
 
   ModulePtr branch(std::int64_t in, const std::vector<Unit>& units) const {
-    return chain(ctx, in, units, norm());
+    return chain(ctx, in, units);
   }
   ModulePtr pooled_branch(std::int64_t in, std::int64_t out) const {
-    return pool_branch(ctx, in, {"branch3.1", out, 1, 1}, false, norm());
+    return pool_branch(ctx, in, {"branch3.1", out, 1, 1}, false);
   }
 
   ModulePtr mixed_4a() const {

@@ -17,7 +17,7 @@ Fans fans_of(const Shape& shape) {
   return {shape.channels() * taps, shape[0] * taps};
 }
 
-void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
+void draw(std::span<float> w, Init init, float stddev, const Fans& fans, const Rng& rng) {
   switch (init) {
     case Init::KaimingNormal:
       return kaiming_normal(w, fans.in, rng);
@@ -28,9 +28,7 @@ void draw(std::span<float> w, Init init, const Fans& fans, const Rng& rng) {
     case Init::GlorotNormal:
       return glorot_normal(w, fans.in, fans.out, rng);
     case Init::TruncatedNormal:
-      return truncated_normal(w, 0.0, 0.1, rng);
-    case Init::TruncatedNormal001:
-      return truncated_normal(w, 0.0, 0.01, rng);
+      return truncated_normal(w, 0.0, double{stddev}, rng);
   }
 }
 
@@ -40,8 +38,8 @@ Tensor pooled(Context& ctx, const Tensor& x) {
 
 }  // namespace
 
-Model::Model(ModelSpec spec, Stages stages, Init init)
-    : spec_(std::move(spec)), stages_(std::move(stages)), init_(init) {
+Model::Model(ModelSpec spec, Stages stages, Init init, float stddev)
+    : spec_(std::move(spec)), stages_(std::move(stages)), init_(init), stddev_(stddev) {
   Shape shape{1, spec_.height, spec_.width, spec_.channels};
   for (const Stage& stage : stages_) {
     try {
@@ -55,7 +53,7 @@ Model::Model(ModelSpec spec, Stages stages, Init init)
 }
 
 std::size_t Model::index_of(const std::string& layer) const {
-  if (layer == "features") return stages_.size() - 2;
+  if (layer == "features" && !cut_) return stages_.size() - 2;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i].name == layer) return i;
   }
@@ -74,6 +72,7 @@ void Model::cut_behind(const std::string& layer) {
                              return Shape{x[0], x.channels()};
                            })});
   }
+  cut_ = true;
   parameters_.clear();
   for (const Stage& stage : stages_) stage.module->collect(stage.prefix, parameters_);
 }
@@ -105,7 +104,7 @@ Tensor Model::penalty(Context& ctx) const {
 std::vector<std::string> Model::layer_names() const {
   std::vector<std::string> names;
   for (const Stage& stage : stages_) names.push_back(stage.name);
-  names.emplace_back("features");
+  if (!cut_) names.emplace_back("features");
   return names;
 }
 
@@ -130,9 +129,9 @@ void Model::initialise(Context& ctx, std::uint64_t seed) const {
       case ParameterKind::Weight:
         if (parameter.stddev > 0) {
           truncated_normal(values, 0.0, double{parameter.stddev}, rng);
-          break;
+        } else {
+          draw(values, init_, stddev_, fans_of(parameter.tensor.shape()), rng);
         }
-        draw(values, init_, fans_of(parameter.tensor.shape()), rng);
         break;
       case ParameterKind::Scale:
       case ParameterKind::RunningVar:

@@ -24,8 +24,8 @@ class Model {
     ModulePtr module;
   };
   using Stages = std::vector<Stage>;
-  // Throws Error where the spec's images do not fit.
-  Model(ModelSpec spec, Stages stages, Init init);
+  // `stddev` is that of Init::TruncatedNormal. Throws Error where the spec's images do not fit.
+  Model(ModelSpec spec, Stages stages, Init init, float stddev = 0.1F);
 
   const ModelSpec& spec() const { return spec_; }
   // x [N,H,W,C] -> logits [N,classes]; or, with `layer`, the output of that stage ("features": the
@@ -38,7 +38,8 @@ class Model {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::vector<std::string> layer_names() const;
   // Leaves out all stages behind `layer`, a name of layer_names(), and their parameters. The end of
-  // what is left takes the place of the logits.
+  // what is left takes the place of the logits; there is no layer "features" any more, unless it is
+  // that end.
   void cut_behind(const std::string& layer);
   // What the names of the classifier's parameters begin with: "fc", "classifier".
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
@@ -53,6 +54,8 @@ class Model {
   ModelSpec spec_;
   Stages stages_;
   Init init_;
+  float stddev_;
+  bool cut_ = false;
   std::vector<Parameter> parameters_;
 };
 

@@ -24,7 +24,7 @@ struct GoogLeNetBlock {
   std::int64_t one, three_in, three, five_in, five, pool;
   std::int64_t out() const { return one + three + five + pool; }
 };
-ModulePtr block(Context& ctx, std::int64_t in, const GoogLeNetBlock& widths);
+ModulePtr googlenet_block(Context& ctx, std::int64_t in, const GoogLeNetBlock& widths);
 
 // Inception-v3: figures 5 (a), 10 (b, d), 6 (c) and 7 (e) of its paper.
 struct InceptionV3Blocks {

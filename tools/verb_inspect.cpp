@@ -126,8 +126,7 @@ Json describe_run(const std::string& path) {
           {"next_command", info.next_command}};
 }
 
-// --- text
-// -----------------------------------------------------------------------------------------
+// --- text ------------------------------------------------------------------------------------
 std::string plain(const Json& value) {
   return value.is_string() ? value.get<std::string>() : dump_json(value);
 }

@@ -62,8 +62,7 @@ class Machine {
     fail(name_, ": damaged: its pickle ", what, " (before byte ", from_.position(), ")");
   }
 
-  // --- opcodes, each group returning whether the opcode was one of its own
-  // ------------------------
+  // --- opcodes, each group returning whether the opcode was one of its own -------------------
   bool constant(std::uint8_t op) {
     switch (op) {
       case 0x80:  // PROTO

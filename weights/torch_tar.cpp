@@ -12,8 +12,7 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// --- the archive: blocks of 512 bytes, a header before each member
-// --------------------------------
+// --- the archive: blocks of 512 bytes, a header before each member ---------------------------
 constexpr std::uint64_t kBlock = 512;
 constexpr std::size_t kMagicAt = 257, kNameBytes = 100, kSizeAt = 124, kSizeBytes = 12;
 constexpr int kMostMembers = 100;
@@ -66,8 +65,7 @@ ByteReader open_member(const ByteSource& source, std::string_view name) {
   return ByteReader(source, member.offset, member.offset + member.bytes);
 }
 
-// --- its members
-// ----------------------------------------------------------------------------------
+// --- its members -----------------------------------------------------------------------------
 struct Storage {
   std::string_view dtype;
   Extent extent;

@@ -1,7 +1,6 @@
 // Batch norm with ReLU on either side (kernels/shapes.h, BatchNormShape): statistics of a batch,
-// normalisation, the two sums of the backward pass, the gradient, and the running statistics.
-// Ioffe & Szegedy 2015, algorithm 1. t, the value before the ReLU on the output, is not stored:
-// backward recomputes it from x.
+// normalisation, the running statistics. Ioffe & Szegedy 2015, algorithm 1. The backward pass is in
+// batch_norm_backward.cu.
 #include "kernels/cuda/batch_norm.h"
 #include "kernels/cuda/families.h"
 
@@ -76,90 +75,6 @@ __global__ void batch_norm_apply_kernel(BatchNormShape s, const T* __restrict__ 
   }
 }
 
-// partials[share][c] = sums of g and of g * zhat over this block's share of the pixels.
-// Threads: x take runs of V channels, y take pixels (kernels/cuda/columns.h). x at x_pitch, dy at
-// y_pitch. Accumulation in f32. Deterministic: the order is fixed by the shape.
-// Least bytes: pixels * C * sizeof(T) * 2.  FLOPs: pixels * C * 9.
-template <class T, int V>
-__global__ void batch_norm_bwd_reduce_partial_kernel(
-    BatchNormShape s, const T* __restrict__ x, const T* __restrict__ dy,
-    const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
-    const float* __restrict__ beta, float* __restrict__ partials) {
-  using Tile = Parameters<4, V>;
-  SHARED(Tile, tile, [1]);
-  stage<V>(tile[0], s.C, mean, var, gamma, beta);
-  Sums<2> sums[V];
-  const std::int64_t c = column<V>();
-  if (c < s.C) {
-    Channel channel[V];
-    read_channels(tile[0], s.eps, channel);
-    const Loop pixels = pixel_loop();
-    for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-      const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
-      const Run<V> grad = load<V>(dy + pixel * s.y_pitch + c);
-      for (int i = 0; i < V; ++i) {
-        const float zhat = channel[i].normalised(s, in[i]);
-        const float g = channel[i].passed(s, zhat, grad[i]);
-        sums[i].v[0] += g;
-        sums[i].v[1] += g * zhat;
-      }
-    }
-  }
-  write_partial<V>(sums, s.C, partials);
-}
-
-// sums[0..C) = sum g = dbeta, sums[C..2C) = sum g * zhat = dgamma, from `count` partials.
-// Threads: x take channels, y take partials. Deterministic.
-// Least bytes: (2 * count + 2) * C * 4.  FLOPs: 2 * count * C.
-__global__ void batch_norm_bwd_reduce_merge_kernel(std::int64_t channels, int count,
-                                                   const float* __restrict__ partials,
-                                                   float* __restrict__ sums) {
-  const Sums<2> sum = merge_partials<Sums<2>>(partials, count, channels);
-  const std::int64_t c = column<1>();
-  if (threadIdx.y != 0 || c >= channels) return;
-  sums[c] = sum.v[0];
-  sums[channels + c] = sum.v[1];
-}
-
-// training:  dz = gamma / sqrt(var + eps) * (g - sums_g / pixels - zhat * sums_gz / pixels)
-// otherwise: dz = gamma / sqrt(var + eps) * g.     dx (=|+=) relu_in && x <= 0 ? 0 : dz.
-// Threads: x take runs of V channels, whose parameters they keep in registers; y take pixels.
-// x at x_pitch, dy at y_pitch, dx at dx_pitch. Deterministic.
-// Least bytes: pixels * C * sizeof(T) * 3 (4 when adding) + 24 * C.  FLOPs: pixels * C * 12.
-template <class T, int V>
-__global__ void batch_norm_bwd_apply_kernel(
-    BatchNormShape s, const T* __restrict__ x, const T* __restrict__ dy,
-    const float* __restrict__ mean, const float* __restrict__ var, const float* __restrict__ gamma,
-    const float* __restrict__ beta, const float* __restrict__ sums, std::int64_t dx_pitch,
-    T* __restrict__ dx, Write write) {
-  using Tile = Parameters<6, V>;
-  SHARED(Tile, tile, [1]);
-  stage<V>(tile[0], s.C, mean, var, gamma, beta, sums, sums + s.C);
-  const std::int64_t c = column<V>();
-  if (c >= s.C) return;
-  Channel channel[V];
-  read_channels(tile[0], s.eps, channel);
-  Run<V> mean_g = staged(tile[0], 4), mean_gz = staged(tile[0], 5);
-  const float per_pixel = 1.0F / static_cast<float>(s.pixels);
-  for (int i = 0; i < V; ++i) {
-    mean_g[i] = s.training ? mean_g[i] * per_pixel : 0.0F;
-    mean_gz[i] = s.training ? mean_gz[i] * per_pixel : 0.0F;
-  }
-  const Loop pixels = pixel_loop();
-  for (std::int64_t pixel = pixels.begin; pixel < s.pixels; pixel += pixels.step) {
-    const Run<V> in = load<V>(x + pixel * s.x_pitch + c);
-    Run<V> run = load<V>(dy + pixel * s.y_pitch + c);
-    for (int i = 0; i < V; ++i) {
-      const float zhat = channel[i].normalised(s, in[i]);
-      const float g = channel[i].passed(s, zhat, run[i]);
-      const float dz =
-          channel[i].gamma * channel[i].inverse_std * (g - mean_g[i] - zhat * mean_gz[i]);
-      run[i] = s.relu_in && in[i] <= 0 ? 0.0F : dz;
-    }
-    store<V>(dx + pixel * dx_pitch + c, run, write);
-  }
-}
-
 // running_mean += momentum * (mean - running_mean);
 // running_var  += momentum * (var * unbiased - running_var), unbiased = pixels / (pixels - 1).
 // Threads take channels. Deterministic. Least bytes: 24 * C.  FLOPs: 7 * C.
@@ -215,36 +130,6 @@ void batch_norm_apply(const KernelContext& ctx, const BatchNormShape& s, const v
   });
 }
 
-void batch_norm_bwd_reduce(const KernelContext& ctx, const BatchNormShape& s, const void* x,
-                           const void* dy, const float* mean, const float* var, const float* gamma,
-                           const float* beta, float* sums) {
-  if (s.pixels == 0 || s.C == 0) return;
-  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch}, {x, dy}};
-  dispatch("batch_norm_bwd_reduce", access, [&]<class T, int V>() {
-    const ColumnPlan plan = plan_columns<T, V, Sums<2>>(s.pixels, s.C);
-    float* partials = ctx.scratch<float>(plan.partials(Sums<2>::kFields, s.C));
-    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_partial_kernel<T, V>, plan.grid,
-           plan.block, 0, ctx, s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var,
-           gamma, beta, partials);
-    launch("batch_norm_bwd_reduce", batch_norm_bwd_reduce_merge_kernel, plan.merge_grid,
-           plan.merge_block, 0, ctx, s.C, static_cast<int>(plan.grid.y), partials, sums);
-  });
-}
-
-void batch_norm_bwd_apply(const KernelContext& ctx, const BatchNormShape& s, const void* x,
-                          const void* dy, const float* mean, const float* var, const float* gamma,
-                          const float* beta, const float* sums, std::int64_t dx_pitch, void* dx,
-                          Write write) {
-  if (s.pixels == 0 || s.C == 0) return;
-  const Access access{s.dtype, {s.C, s.x_pitch, s.y_pitch, dx_pitch}, {x, dy, dx}};
-  dispatch("batch_norm_bwd_apply", access, [&]<class T, int V>() {
-    const Plan plan = plan_with_parameters<T, V>(s.pixels, s.C, 24, 3);
-    launch("batch_norm_bwd_apply", batch_norm_bwd_apply_kernel<T, V>, plan.grid, plan.block, 0, ctx,
-           s, static_cast<const T*>(x), static_cast<const T*>(dy), mean, var, gamma, beta, sums,
-           dx_pitch, static_cast<T*>(dx), write);
-  });
-}
-
 void batch_norm_update(const KernelContext& ctx, const BatchNormShape& s, float momentum,
                        const float* mean, const float* var, float* running_mean,
                        float* running_var) {
@@ -264,8 +149,6 @@ void add_batch_norm(KernelTable& table) {
   table.batch_norm_stats = batch_norm_stats;
   table.batch_norm_copy_stats = batch_norm_copy_stats;
   table.batch_norm_apply = batch_norm_apply;
-  table.batch_norm_bwd_reduce = batch_norm_bwd_reduce;
-  table.batch_norm_bwd_apply = batch_norm_bwd_apply;
   table.batch_norm_update = batch_norm_update;
 }
 

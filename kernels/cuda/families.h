@@ -13,7 +13,7 @@ void add_norm_conv2d(KernelTable& table);
 void add_bias(KernelTable& table);
 void add_linear(KernelTable& table);
 void add_batch_norm(KernelTable& table);
-void add_batch_norm_shared(KernelTable& table);
+void add_batch_norm_backward(KernelTable& table);
 void add_pooling(KernelTable& table);
 void add_global_pool(KernelTable& table);
 void add_image(KernelTable& table);

@@ -16,7 +16,7 @@ KernelTable make_table() {
   cuda::add_bias(table);
   cuda::add_linear(table);
   cuda::add_batch_norm(table);
-  cuda::add_batch_norm_shared(table);
+  cuda::add_batch_norm_backward(table);
   cuda::add_pooling(table);
   cuda::add_global_pool(table);
   cuda::add_image(table);

@@ -30,8 +30,7 @@ struct Fault {
   CodePlace place, other;
 };
 
-// --- a launch. Threads and blocks are linear indices.
-// ---------------------------------------------
+// --- a launch. Threads and blocks are linear indices. ----------------------------------------
 void observe_launch(const LaunchShape& shape, const KernelCall& call, std::uint64_t seed);
 void observe_block(std::uint64_t block);
 void observe_shared(const SharedRange& variable);  // new in this block

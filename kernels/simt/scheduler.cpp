@@ -98,8 +98,7 @@ void Scheduler::shuffle_threads() {
   }
 }
 
-// --- on the fibres
-// ---------------------------------------------------------------------------------
+// --- on the fibres ---------------------------------------------------------------------------
 
 void Scheduler::worker_entry(void* self) {
   static_cast<Scheduler*>(self)->worker();

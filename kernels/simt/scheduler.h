@@ -33,8 +33,7 @@ class Scheduler {
 
   void run(const LaunchShape& shape, const KernelCall& call, std::uint64_t seed);
 
-  // --- for threads, on their fibres
-  // ---------------------------------------------------------------
+  // --- for threads, on their fibres ----------------------------------------------------------
   void block_barrier(SourceLine line);
   std::uint64_t collective(const CollectiveCall& call, std::uint64_t value);
   // An error ends the launch in two steps: set_error or set_fault, then leave_launch, which does

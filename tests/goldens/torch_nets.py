@@ -1,6 +1,7 @@
 """The engine's networks in PyTorch, with the engine's parameter names: the twins that goldens are
 computed with and benches are compared with."""
 
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -89,9 +90,9 @@ class TemSmall(nn.Module):
 class Cbr(nn.Module):
     """conv-BN-ReLU-pool four times, mean, classifier: CBR of Raghu et al. 2019 (Transfusion)."""
 
-    def __init__(self, kernel, channels=3, classes=5, widths=(32, 64, 128, 256)):
+    def __init__(self, kernel, channels=3, classes=5, widths=(32, 64, 128, 256), last_pool=True):
         super().__init__()
-        self.last_pool = len(widths) == 4
+        self.blocks, self.last_pool = len(widths), last_pool
         for i, width in enumerate(widths, start=1):
             conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
             self.add_module(f"conv{i}", conv)
@@ -101,11 +102,10 @@ class Cbr(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x):
-        last = sum(name.startswith("conv") for name, _ in self.named_children())
-        for i in range(1, last + 1):
+        for i in range(1, self.blocks + 1):
             conv, bn = getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
             x = F.relu(bn(conv(x)))
-            if i < last or self.last_pool:
+            if i < self.blocks or self.last_pool:
                 x = self.pool(x)
         return self.classifier(x.mean(dim=(2, 3)))
 
@@ -116,7 +116,7 @@ class Cbr(nn.Module):
         return [(bn, bn) for name, bn in self.named_children() if name.startswith("bn")]
 
 
-CBR = {"cbr_large_t": (7, (32, 64, 128, 256, 512)), "cbr_large_w": (7, (64, 128, 256, 512)),
+CBR = {"cbr_large_t": (7, (32, 64, 128, 256, 512), False), "cbr_large_w": (7, (64, 128, 256, 512)),
        "cbr_small": (7, (32, 64, 128, 256)), "cbr_tiny": (5, (32, 64, 128, 256)),
        "cbr_tiny_wide": (5, (64, 128, 256, 512))}
 
@@ -135,7 +135,6 @@ def published_net(name, classes):
     if name == "densenet_bc_100_12":
         return densenet_bc_100_12(classes)
     if name == "inception_v4":
-        import timm
         return timm.create_model("inception_v4", num_classes=classes)
     more = {"inception_v3": {"aux_logits": False, "init_weights": False},
             "googlenet": {"aux_logits": False, "init_weights": False}}.get(name, {})
@@ -177,8 +176,8 @@ def make_net(name, height, width, channels, classes):
     if name == "tem_small":
         return TemSmall(height, width, channels, classes)
     if name in CBR:
-        kernel, widths = CBR[name]
-        return Cbr(kernel, channels, classes, widths)
+        kernel, *shape = CBR[name]
+        return Cbr(kernel, channels, classes, *shape)
     return adapt(published_net(name, classes), channels)
 
 

@@ -138,6 +138,24 @@ TEST(DenseBlockForm, makes_the_statistics_of_a_channel_once) {
   EXPECT_EQ(passes, 3);
 }
 
+// Whoever writes a slice anew takes its statistics away; then batch norm makes its own.
+TEST(DenseBlockForm, statistics_of_what_a_slice_held_before_are_not_used) {
+  Context ctx;
+  ctx.training = true;
+  const auto values = [&](const char* name) {
+    return ctx.from_host(golden::values(name, 24, -1, 1), {2, 2, 2, 3});
+  };
+  Tensor buffer = ctx.empty({2, 2, 2, 3});
+  share_statistics(ctx, buffer);
+  copy_into(ctx, values("before"), buffer.slice(0, 3));
+  relu(ctx, values("after"), buffer.slice(0, 3));
+  const auto vector = [&](float value) { return ctx.from_host(std::vector<float>(3, value), {3}); };
+  const auto normed = [&](const Tensor& x) {
+    return ctx.to_host(batch_norm(ctx, x, {vector(1), vector(0), vector(0), vector(1)}));
+  };
+  EXPECT_EQ(normed(buffer), normed(relu(ctx, values("after"))));
+}
+
 // In inference nothing of it is made, and the running statistics count.
 TEST(DenseBlockForm, of_inference_is_the_plain_one) {
   const DenseBlockSpec spec{6, 3, 4, 4};
@@ -182,7 +200,7 @@ const Block kBlocks[] = {
     {"googlenet",
      {2, 5, 5, 16},
      [](Context& ctx) {
-       return networks::block(ctx, 16, {"", 16, 8, 24, 8, 16, 8});
+       return networks::googlenet_block(ctx, 16, {"", 16, 8, 24, 8, 16, 8});
      }},
     {"inception_a",
      {2, 5, 5, 24},

@@ -213,6 +213,10 @@ TEST(Models, a_network_can_be_cut_behind_a_layer) {
   Context ctx;
   Model model = make_model(ctx, {"squeezenet1_1", kEnough, kEnough, 1, 3});
   EXPECT_NE(error_of([&] { model.cut_behind("fire99"); }).find("fire9"), std::string::npos);
+  model.cut_behind("conv1");
+  const Tensor x = ctx.zeros({1, kEnough, kEnough, 1});
+  EXPECT_NE(error_of([&] { model.forward(ctx, x, "features"); }).find("it has conv1"),
+            std::string::npos);
 }
 
 // tem_small: uniform in +-sqrt(6 / (fan_in + fan_out)); cbr: normal, variance 2 / fan_in.

@@ -13,7 +13,6 @@ void add_bias(KernelTable& table);
 void add_linear(KernelTable& table);
 void add_batch_norm(KernelTable& table);
 void add_batch_norm_backward(KernelTable& table);
-void add_batch_norm_shared(KernelTable& table);
 void add_max_pool(KernelTable& table);
 void add_avg_pool(KernelTable& table);
 void add_image(KernelTable& table);

@@ -13,7 +13,6 @@ KernelTable kernel_table() {
   add_linear(table);
   add_batch_norm(table);
   add_batch_norm_backward(table);
-  add_batch_norm_shared(table);
   add_max_pool(table);
   add_avg_pool(table);
   add_image(table);

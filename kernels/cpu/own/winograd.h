@@ -20,8 +20,7 @@ void winograd_bwd_data(Ctx ctx, const Conv2dShape& shape, const float* dy, const
 void winograd_bwd_weight(Ctx ctx, const Conv2dShape& shape, const float* x, const float* dy,
                          float* dw, Write write);
 
-// --- transforms of one tile, a vector of channels at a time
-// ---------------------------------------
+// --- transforms of one tile, a vector of channels at a time ----------------------------------
 
 // B^T d B
 inline void transform_input(Vec (&d)[4][4]) {
@@ -91,8 +90,7 @@ inline void transform_filter_gradient(const Vec (&u)[4][4], Vec (&g)[3][3]) {
   }
 }
 
-// --- tiles of an image
-// ----------------------------------------------------------------------------
+// --- tiles of an image -----------------------------------------------------------------------
 
 // An image cut into size x size windows, one every two pixels, that may hang over its edge.
 struct TileGrid {
