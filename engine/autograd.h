@@ -31,11 +31,14 @@ class GradBuffer {
   GradSlot readable(const GradRef& ref) const;  // data is null when nothing was written
   Tensor tensor(const GradRef& ref) const;      // undefined when nothing was written
   void reset() { value_ = Tensor(); }
+  void freeze(bool frozen) { frozen_ = frozen; }
+  bool frozen() const { return frozen_; }
 
  private:
   Shape shape_;
   DType dtype_;
   Tensor value_;
+  bool frozen_ = false;
 };
 
 // An input whose values a closure needs in backward: its memory is kept, unless its op can make

@@ -42,7 +42,8 @@ struct BatchNormOptions {
   bool remake = false;
 };
 // Statistics of the batch when ctx.training (the running ones are updated, with the unbiased
-// variance), else the running ones. x [.., C] -> y of the same shape.
+// variance), else the running ones; those also where gamma is frozen. x [.., C] -> y of the same
+// shape.
 // Ioffe & Szegedy 2015, algorithm 1.
 Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
                   const BatchNormOptions& options = {}, Tensor out = {});

@@ -18,6 +18,11 @@ void check(const Tensor& x, const BatchNormTensors& bn, const BatchNormOptions& 
   }
 }
 
+// A frozen batch norm is a fixed map: it takes its running statistics and leaves them as they are.
+bool uses_batch_statistics(const Context& ctx, const BatchNormTensors& bn) {
+  return ctx.training && !bn.gamma.frozen();
+}
+
 struct Statistics {
   Tensor mean, var;
   StatisticsRef shared;  // where they come from, if not of this op alone
@@ -117,11 +122,12 @@ struct Backward {
 
 Tensor batch_norm(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
                   const BatchNormOptions& options, Tensor out) {
-  check(x, bn, options, ctx.training);
+  const bool training = uses_batch_statistics(ctx, bn);
+  check(x, bn, options, training);
   Tensor y =
       detail::output(ctx, "batch_norm", out, x.shape(), x.dtype(), {&x, &bn.gamma, &bn.beta});
-  BatchNormShape shape{x.pixels(),      x.channels(),     x.pitch(),    y.pitch(), options.eps,
-                       options.relu_in, options.relu_out, ctx.training, x.dtype()};
+  BatchNormShape shape{x.pixels(),      x.channels(),     x.pitch(), y.pitch(), options.eps,
+                       options.relu_in, options.relu_out, training,  x.dtype()};
   const Statistics stats = statistics(ctx, shape, x, bn, options.momentum);
   apply(ctx, shape, x, stats, bn, y);
 
@@ -149,7 +155,8 @@ Tensor norm_conv2d(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
     options.remake = true;
     return conv2d(ctx, batch_norm(ctx, x, bn, options), w, {}, conv_options, out);
   }
-  check(x, bn, bn_options, ctx.training);
+  const bool training = uses_batch_statistics(ctx, bn);
+  check(x, bn, bn_options, training);
   NormConv2dShape shape{detail::conv2d_shape(x, w, conv_options), bn_options.eps,
                         bn_options.relu_in, bn_options.relu_out};
   Conv2dShape& conv = shape.conv;
@@ -158,7 +165,7 @@ Tensor norm_conv2d(Context& ctx, const Tensor& x, const BatchNormTensors& bn,
   conv.y_pitch = y.pitch();
   const BatchNormShape norm{x.pixels(),          x.channels(),   x.pitch(),
                             x.channels(),        bn_options.eps, bn_options.relu_in,
-                            bn_options.relu_out, ctx.training,   x.dtype()};
+                            bn_options.relu_out, training,       x.dtype()};
   const Statistics stats = statistics(ctx, norm, x, bn, bn_options.momentum);
   ctx.call("norm_conv2d_fwd", &KernelTable::norm_conv2d_fwd, shape, x.data(),
            stats.mean.as<const float>(), stats.var.as<const float>(), bn.gamma.as<const float>(),

@@ -63,6 +63,10 @@ void glorot_normal(std::span<float> w, std::int64_t fan_in, std::int64_t fan_out
   fill_normal(w, std::sqrt(2.0 / static_cast<double>(fan_in + fan_out)), rng);
 }
 
+void normal(std::span<float> w, double mean, double std, Rng rng) {
+  for (float& value : w) value = static_cast<float>(mean + std * rng.normal());
+}
+
 void truncated_normal(std::span<float> w, double mean, double std, Rng rng) {
   for (float& value : w) {
     double z = rng.normal();

@@ -11,7 +11,15 @@
 namespace lamella {
 
 // What a stream of numbers is for; keeps uses of one seed apart (Philox counter word 3).
-enum class RngStream : std::uint32_t { Init = 0x1001, Shuffle, Augment, Split, Synth, Test };
+enum class RngStream : std::uint32_t {
+  Init = 0x1001,
+  Shuffle,
+  Augment,
+  Split,
+  Synth,
+  Test,
+  Subset
+};
 
 // Numbers i = 0, 1, 2… of the sequence (seed, stream, substream). Number i is word i % 4 of
 // philox(counter = i / 4, step = substream, layer = stream, key = seed).
@@ -48,6 +56,7 @@ void kaiming_uniform(std::span<float> w, std::int64_t fan_in, Rng rng);
 void glorot_uniform(std::span<float> w, std::int64_t fan_in, std::int64_t fan_out, Rng rng);
 // Glorot & Bengio 2010: normal, std = sqrt(2 / (fan_in + fan_out)).
 void glorot_normal(std::span<float> w, std::int64_t fan_in, std::int64_t fan_out, Rng rng);
+void normal(std::span<float> w, double mean, double std, Rng rng);
 // Normal(mean, std), redrawn until within [mean - 2 std, mean + 2 std].
 void truncated_normal(std::span<float> w, double mean, double std, Rng rng);
 void constant(std::span<float> w, float value);

@@ -79,6 +79,22 @@ Tensor& Tensor::require_grad() {
   return *this;
 }
 
+GradRef::operator bool() const {
+  return buffer != nullptr && !buffer->frozen();
+}
+
+void Tensor::freeze(bool frozen) const {
+  if (grad_.buffer == nullptr) {
+    fail("freeze: this tensor (", shape_.str(), ") has no gradient; call require_grad before");
+  }
+  grad_.buffer->reset();
+  grad_.buffer->freeze(frozen);
+}
+
+bool Tensor::frozen() const {
+  return grad_.buffer != nullptr && grad_.buffer->frozen();
+}
+
 Tensor Tensor::grad() const {
   return grad_ ? grad_.buffer->tensor(grad_) : Tensor();
 }

@@ -35,10 +35,10 @@ class Storage {
 
 // Where the gradient of a tensor lives: a channel range of a GradBuffer.
 struct GradRef {
-  std::shared_ptr<GradBuffer> buffer;  // null: no gradient wanted
+  std::shared_ptr<GradBuffer> buffer;  // null or frozen: no gradient wanted
   std::int64_t first_channel = 0;
   Shape shape;  // of the tensor it belongs to
-  explicit operator bool() const { return buffer != nullptr; }
+  explicit operator bool() const;
 };
 
 // Where the batch statistics of a tensor are: a channel range of a buffer's.
@@ -77,9 +77,13 @@ class Tensor {
   // The same elements without a gradient.
   Tensor detach() const;
 
-  bool requires_grad() const { return grad_.buffer != nullptr; }
+  bool requires_grad() const { return static_cast<bool>(grad_); }
   // Makes this a leaf whose gradient is wanted (parameters). Returns *this.
   Tensor& require_grad();
+  // A leaf whose gradient is not wanted for now, known to every handle of it: no op keeps anything
+  // for it. Throws Error where require_grad was never called.
+  void freeze(bool frozen) const;
+  bool frozen() const;
   const GradRef& grad_ref() const { return grad_; }
   // The gradient as a tensor; undefined while nothing has written it.
   Tensor grad() const;

@@ -65,6 +65,12 @@ struct SplitFractions {
 // one of three also in test. A group belongs to the class that most of its images have.
 void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed);
 
+// Leaves out samples of `part` so that of each class about `fraction`, in (0,1], stays. Class by
+// class, its groups are put in the order of a permutation by Rng(seed, RngStream::Subset, label),
+// and the first of them stay, as many as come nearest to the share, at least one. So a smaller
+// fraction with the same seed is a part of a larger one.
+void keep_fraction(Dataset& dataset, Split part, double fraction, std::uint64_t seed);
+
 // 64-bit FNV-1a, 16 hex digits, over the relative path, size and content of every sample, in order.
 // Reads every file once. Splits and groups do not count.
 std::string fingerprint(const Dataset& dataset);

@@ -21,11 +21,12 @@ struct Group {
 };
 using Shares = std::array<double, kSplits.size()>;
 
-// The groups of each class, by name.
-std::vector<std::vector<Group>> groups_by_class(const Dataset& dataset) {
+// The groups of each class, by name, of the samples that `wanted` says yes to.
+template <class Wanted>
+std::vector<std::vector<Group>> groups_by_class(const Dataset& dataset, Wanted wanted) {
   std::map<std::string, Group> groups;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    groups[dataset.samples[i].group].samples.push_back(i);
+    if (wanted(dataset.samples[i])) groups[dataset.samples[i].group].samples.push_back(i);
   }
   std::vector<std::vector<Group>> by_class(dataset.classes.size());
   for (const auto& entry : groups) {
@@ -70,6 +71,20 @@ void fill_empty_splits(std::vector<Group>& groups, const Shares& fractions) {
   }
 }
 
+// How many groups, in this order, come nearest to `wanted` samples; at least one. Where two numbers
+// are as near, the smaller.
+std::size_t nearest_count(const std::vector<const Group*>& order, double wanted) {
+  double samples = 0.0, best = INFINITY;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    samples += static_cast<double>(order[i]->samples.size());
+    if (std::abs(samples - wanted) >= best) break;
+    best = std::abs(samples - wanted);
+    count = i + 1;
+  }
+  return count;
+}
+
 class Fnv1a {
  public:
   void add(const char* bytes, std::size_t count) {
@@ -93,7 +108,7 @@ void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed
     fail("split: the fractions are train ", shares[0], ", validation ", shares[1], ", test ",
          shares[2], "; each must be at least 0 and their sum 1");
   }
-  auto by_class = groups_by_class(dataset);
+  auto by_class = groups_by_class(dataset, [](const Sample&) { return true; });
   for (std::size_t label = 0; label < by_class.size(); ++label) {
     assign(by_class[label], shares, Rng(seed, RngStream::Split, static_cast<std::uint32_t>(label)));
     fill_empty_splits(by_class[label], shares);
@@ -102,6 +117,34 @@ void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed
     }
   }
   dataset.has_splits = true;
+}
+
+void keep_fraction(Dataset& dataset, Split part, double fraction, std::uint64_t seed) {
+  if (!(fraction > 0.0 && fraction <= 1.0)) {
+    fail("a fraction of ", fraction, " of the ", name_of(part),
+         " images; use one above 0, up to 1");
+  }
+  const auto by_class =
+      groups_by_class(dataset, [part](const Sample& sample) { return sample.split == part; });
+  std::vector<bool> leave_out(dataset.samples.size(), false);
+  for (std::size_t label = 0; label < by_class.size(); ++label) {
+    const std::vector<Group>& groups = by_class[label];
+    const Rng rng(seed, RngStream::Subset, static_cast<std::uint32_t>(label));
+    std::vector<const Group*> order;
+    double total = 0.0;
+    for (const std::int64_t i : permutation(static_cast<std::int64_t>(groups.size()), rng)) {
+      order.push_back(&groups[static_cast<std::size_t>(i)]);
+      total += static_cast<double>(order.back()->samples.size());
+    }
+    for (std::size_t i = nearest_count(order, fraction * total); i < order.size(); ++i) {
+      for (const std::size_t sample : order[i]->samples) leave_out[sample] = true;
+    }
+  }
+  std::vector<Sample> kept;
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    if (!leave_out[i]) kept.push_back(std::move(dataset.samples[i]));
+  }
+  dataset.samples = std::move(kept);
 }
 
 std::string fingerprint(const Dataset& dataset) {

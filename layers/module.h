@@ -19,6 +19,7 @@ struct Parameter {
   ParameterKind kind = ParameterKind::Weight;
   float l2 = 0;      // loss += l2 * sum w^2
   float stddev = 0;  // not 0: initial weights are truncated normal with it
+  int stage = -1;    // of the network it belongs to, in order of execution; set by Model
   bool trained() const {
     return kind != ParameterKind::RunningMean && kind != ParameterKind::RunningVar;
   }

@@ -4,6 +4,7 @@
 
 #include "engine/rng.h"
 #include "layers/layers.h"
+#include "models/networks.h"
 
 namespace lamella {
 namespace {
@@ -40,19 +41,35 @@ Tensor pooled(Context& ctx, const Tensor& x) {
 
 Model::Model(ModelSpec spec, Stages stages, Init init, float stddev)
     : spec_(std::move(spec)), stages_(std::move(stages)), init_(init), stddev_(stddev) {
+  shape_behind(stages_.size());
+  collect();
+}
+
+Shape Model::shape_behind(std::size_t stages) const {
   Shape shape{1, spec_.height, spec_.width, spec_.channels};
-  for (const Stage& stage : stages_) {
+  for (std::size_t i = 0; i < stages; ++i) {
     try {
-      shape = stage.module->output_shape(shape);
+      shape = stages_[i].module->output_shape(shape);
     } catch (const Error& error) {
       fail(spec_.name, ": images of ", spec_.height, "x", spec_.width, " do not fit; at ",
-           stage.name, ", ", error.what());
+           stages_[i].name, ", ", error.what());
     }
-    stage.module->collect(stage.prefix, parameters_);
+  }
+  return shape;
+}
+
+void Model::collect() {
+  parameters_.clear();
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const std::size_t first = parameters_.size();
+    stages_[i].module->collect(stages_[i].prefix, parameters_);
+    for (std::size_t p = first; p < parameters_.size(); ++p) {
+      parameters_[p].stage = static_cast<int>(i);
+    }
   }
 }
 
-std::size_t Model::index_of(const std::string& layer) const {
+std::size_t Model::stage_of(const std::string& layer) const {
   if (layer == "features" && !cut_) return stages_.size() - 2;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i].name == layer) return i;
@@ -63,7 +80,7 @@ std::size_t Model::index_of(const std::string& layer) const {
 }
 
 void Model::cut_behind(const std::string& layer) {
-  stages_.resize(index_of(layer) + 1);
+  stages_.resize(stage_of(layer) + 1);
   if (layer == "features") {
     stages_.push_back({layer, "",
                        std::make_unique<Operation>(
@@ -73,8 +90,27 @@ void Model::cut_behind(const std::string& layer) {
                            })});
   }
   cut_ = true;
-  parameters_.clear();
-  for (const Stage& stage : stages_) stage.module->collect(stage.prefix, parameters_);
+  collect();
+}
+
+void Model::set_head(Context& ctx, const std::string& kind) {
+  const networks::HeadBuilder build = networks::head_builder(kind);
+  if (!cut_) {
+    // The classifier goes, and so does all in front of it that reads no image any more.
+    stages_.pop_back();
+    while (stages_.size() > 1 && shape_behind(stages_.size()).rank() != 4) stages_.pop_back();
+  }
+  for (Stage& stage : build(ctx, shape_behind(stages_.size()), spec_.classes)) {
+    stages_.push_back(std::move(stage));
+  }
+  cut_ = false;
+  collect();
+}
+
+void Model::freeze(const std::function<bool(const Parameter&)>& frozen) const {
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.trained()) parameter.tensor.freeze(frozen(parameter));
+  }
 }
 
 Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
@@ -83,7 +119,7 @@ Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) c
     fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
          spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
   }
-  const std::size_t last = layer.empty() ? stages_.size() - 1 : index_of(layer);
+  const std::size_t last = layer.empty() ? stages_.size() - 1 : stage_of(layer);
   Tensor value = x;
   for (std::size_t i = 0; i <= last; ++i) value = stages_[i].module->forward(ctx, value);
   return layer == "features" ? pooled(ctx, value) : value;

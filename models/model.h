@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,18 @@ namespace lamella {
 struct ModelSpec {
   std::string name;  // a name of model_names()
   std::int64_t height = 256, width = 256, channels = 1, classes = 14;
+  // Not empty: the network ends behind this layer, and a head follows.
+  std::string cut = {};
+  // "own": the network's classifier; where it is cut, as "linear". "linear": global average pool
+  // and one linear layer. "mlp": the image as one vector and three linear layers, of 1024, 1024 and
+  // `classes` (models/heads.cpp).
+  std::string head = "own";
+
+  bool operator==(const ModelSpec&) const = default;
 };
+
+// Of the parameters of a head that is not a network's own.
+inline constexpr const char* kHeadPrefix = "head.";
 
 class Model {
  public:
@@ -37,19 +49,28 @@ class Model {
   // Parameters and buffers in order of execution.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::vector<std::string> layer_names() const;
+  // Where in the order of execution a layer of layer_names() is: Parameter::stage.
+  std::size_t stage_of(const std::string& layer) const;
   // Leaves out all stages behind `layer`, a name of layer_names(), and their parameters. The end of
   // what is left takes the place of the logits; there is no layer "features" any more, unless it is
   // that end.
   void cut_behind(const std::string& layer);
+  // Puts a head in place of the classifier; after cut_behind, behind what is left. `kind`: "linear"
+  // or "mlp", as in ModelSpec. Its parameters' names begin with kHeadPrefix.
+  void set_head(Context& ctx, const std::string& kind);
   // What the names of the classifier's parameters begin with: "fc", "classifier".
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
   std::int64_t parameter_count() const;  // trained ones
   void zero_grad() const;
+  // Lets training change only the parameters that `frozen` says no to. A batch norm whose scale is
+  // frozen uses its running statistics and keeps them.
+  void freeze(const std::function<bool(const Parameter&)>& frozen) const;
   // Draws every weight from Philox (seed, RngStream::Init, index of the parameter).
   void initialise(Context& ctx, std::uint64_t seed) const;
 
  private:
-  std::size_t index_of(const std::string& layer) const;
+  void collect();                                // the parameters of all stages
+  Shape shape_behind(std::size_t stages) const;  // for one image
 
   ModelSpec spec_;
   Stages stages_;

@@ -15,4 +15,8 @@ Model inception_v3(Context& ctx, const ModelSpec& spec);
 Model inception_v4(Context& ctx, const ModelSpec& spec);
 Model squeezenet(Context& ctx, const ModelSpec& spec);
 
+// The stages that follow an image or vector of shape x [1,..,C]; the last is the classifier.
+using HeadBuilder = Model::Stages (*)(Context& ctx, const Shape& x, std::int64_t classes);
+HeadBuilder head_builder(const std::string& kind);  // throws Error for an unknown one
+
 }  // namespace lamella::networks

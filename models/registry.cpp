@@ -53,7 +53,14 @@ Model make_model(Context& ctx, const ModelSpec& spec) {
     fail(spec.name, ": ", spec.height, "x", spec.width, "x", spec.channels, " images and ",
          spec.classes, " classes; all must be at least 1");
   }
-  return entry->build(ctx, spec);
+  Model model = entry->build(ctx, spec);
+  if (!spec.cut.empty()) model.cut_behind(spec.cut);
+  if (spec.head != "own") {
+    model.set_head(ctx, spec.head);
+  } else if (!spec.cut.empty()) {
+    model.set_head(ctx, "linear");
+  }
+  return model;
 }
 
 }  // namespace lamella

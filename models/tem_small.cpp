@@ -49,9 +49,11 @@ class Stage : public Module {
     Tensor hidden = conv1_->forward(ctx, x);
     hidden = bn1_->forward(ctx, hidden);
     hidden = conv2_->forward(ctx, hidden);
-    bn2_->forward(ctx, hidden, joined.slice(0, out_));
-    copy_into(ctx, x, joined.slice(out_, joined.channels()));
-    return dropout(ctx, max_pool2d(ctx, joined, {}), p_, number_, std::move(out));
+    const Tensor made = bn2_->forward(ctx, hidden, joined.slice(0, out_));
+    const Tensor kept = copy_into(ctx, x, joined.slice(out_, joined.channels()));
+    const bool recorded = made.requires_grad() || kept.requires_grad();
+    const Tensor pooled = max_pool2d(ctx, recorded ? joined : joined.detach(), {});
+    return dropout(ctx, pooled, p_, number_, std::move(out));
   }
 
   Shape output_shape(const Shape& x) const override {

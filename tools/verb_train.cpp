@@ -10,16 +10,17 @@
 #include "tools/image_options.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
+#include "tools/transfer_options.h"
 #include "train/format.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
-#include "weights/read_weights.h"
 
 namespace lamella::tool {
 namespace {
 
 struct TrainArguments {
-  std::string model, weights, data, out, resume, config, json;
+  std::string model, data, out, resume, config, json;
+  TransferArguments transfer;
   ImageOptions image;
   std::string augment = "none";
   std::int64_t batch = 12;
@@ -27,6 +28,7 @@ struct TrainArguments {
   SplitOptions split;
   GroupOptions groups;
   DeviceOptions device;
+  double train_fraction = 1;
   bool log_steps = false;
 };
 
@@ -72,16 +74,22 @@ void check_same_data(const RunInfo& then, const RunInfo& now) {
 Session open_session(const TrainArguments& args) {
   const Preprocess preprocess = args.image.preprocess();
   OpenData data = open_data(args.data, args.groups, args.split);
-  auto train = std::make_unique<Loader>(data.dataset.subset(Split::Train), preprocess,
-                                        loader_options(args, true));
+  Dataset training = data.dataset.subset(Split::Train);
+  if (args.train_fraction < 1) {
+    keep_fraction(training, Split::Train, args.train_fraction, args.train.seed);
+    data.split += text("; ", args.train_fraction, " of the training images of each class");
+  }
+  auto train =
+      std::make_unique<Loader>(std::move(training), preprocess, loader_options(args, true));
   const Dataset held_out = data.dataset.subset(Split::Validation);
   std::unique_ptr<Loader> validation;
   if (!held_out.samples.empty()) {
     validation = std::make_unique<Loader>(held_out, preprocess, loader_options(args, false));
   }
   auto ctx = make_context(args.device, args.train.seed);
-  const ModelSpec spec{args.model, args.image.size, args.image.size, args.image.channels,
-                       static_cast<std::int64_t>(data.dataset.classes.size())};
+  ModelSpec spec{args.model, args.image.size, args.image.size, args.image.channels,
+                 static_cast<std::int64_t>(data.dataset.classes.size())};
+  args.transfer.add_to(spec);
   Model model = make_model(*ctx, spec);
   RunFolder run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
   Session session{std::move(data),
@@ -96,12 +104,7 @@ Session open_session(const TrainArguments& args) {
 }
 
 void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
-  if (args.weights.empty()) {
-    s.model.initialise(*s.ctx, args.train.seed);
-  } else {
-    const std::string file = weight_file(args.weights);
-    load_parameters(*s.ctx, s.model, read_weights(file), file);
-  }
+  start_weights(*s.ctx, s.model, args.transfer, args.train.seed);
   s.run.write_recipe(format_recipe(recipe_of(
       parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
 }
@@ -245,7 +248,7 @@ int run(const TrainArguments& args, const CLI::App& parser) {
 
 void add_options(CLI::App& parser, TrainArguments& a) {
   parser.add_option("--model", a.model, "network to train");
-  parser.add_option("--weights", a.weights, "start from these weights, not from random ones");
+  add_transfer_options(parser, a.transfer);
   parser.add_option("--data", a.data, "folder with a folder of images per class");
   add_image_options(parser, a.image);
   parser.add_option("--augment", a.augment, "any of flips,turns,crop, or none")
@@ -282,6 +285,12 @@ void add_options(CLI::App& parser, TrainArguments& a) {
       ->capture_default_str();
   parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
       ->capture_default_str();
+  parser
+      .add_option("--train-fraction", a.train_fraction,
+                  "share of each class's training images to use, whole groups; smaller shares are "
+                  "part of larger ones")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   add_group_options(parser, a.groups);
   parser
       .add_option("--checkpoint-every", a.train.checkpoint_every,
@@ -308,6 +317,7 @@ Verb add_train(CLI::App& app) {
       "--augment flips,turns --out run1\n  lamella train --resume run1");
   return {parser, [args, parser] {
             args->split.seed = args->train.seed;
+            args->transfer.add_to(args->train);
             return run(*args, *parser);
           }};
 }

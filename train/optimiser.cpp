@@ -1,5 +1,6 @@
 #include "train/optimiser.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/errors.h"
@@ -7,78 +8,153 @@
 namespace lamella {
 namespace {
 
-// What all optimisers share: state tensors per trained parameter, the list of what one step
-// updates, and the norm of its gradients.
+// What all optimisers share: state tensors per trained parameter, the lists of what one step
+// updates, and the norm of their gradients.
 class ListOptimiser : public Optimiser {
  public:
   ListOptimiser(Context& ctx, const Model& model, const OptimiserOptions& options, bool second)
-      : options_(options), model_(model), second_(second) {
+      : options_(options), second_(second) {
+    for (const Parameter& parameter : model.parameters()) {
+      if (parameter.trained() && !parameter.tensor.frozen()) trained_.push_back(parameter);
+    }
     add_state(ctx, "m/");
-    trained_ = state_.size();
     if (second) add_state(ctx, "v/");
+    const auto count = static_cast<std::int64_t>(trained_.size());
+    if (options.late_starts) state_.emplace_back("begun", ctx.zeros({count}));
     if (options.clip_norm > 0) {
       control_ = ctx.empty({4});
-      state_.emplace_back("skipped", ctx.zeros({1}));
+      state_.emplace_back("skipped", ctx.zeros({options.late_starts ? count : 1}));
     }
   }
 
   void step(Context& ctx, double learning_rate) override {
     ++updates_;
-    const std::vector<UpdateTensor> tensors = tensors_to_update();
-    const UpdateList list{tensors.data(), static_cast<std::int64_t>(tensors.size()), DType::F32};
-    update(ctx, list, static_cast<float>(learning_rate), control_of(ctx, list));
+    note_starts(ctx);
+    std::vector<UpdateTensor> tensors;
+    const std::vector<Batch> batches = sort_into_batches(tensors);
+    const auto list = [&tensors](std::size_t begin, std::size_t end) {
+      return UpdateList{tensors.data() + begin, static_cast<std::int64_t>(end - begin), DType::F32};
+    };
+    const float* control = nullptr;
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const Batch& batch = batches[i];
+      // The norm is that of all gradients; what else is in it, the count of updates, is the
+      // batch's.
+      if (control_.defined() && (i == 0 || batch.updates != batches[i - 1].updates)) {
+        control = control_of(ctx, list(0, tensors.size()), batch);
+      }
+      update(ctx, list(batch.begin, batch.end), static_cast<float>(learning_rate * batch.factor),
+             batch.updates, control);
+    }
   }
   const State& state() const override { return state_; }
 
  protected:
+  // `updates`: of these tensors, this one included.
   virtual void update(Context& ctx, const UpdateList& list, float learning_rate,
-                      const float* control) = 0;
+                      std::int64_t updates, const float* control) = 0;
   const OptimiserOptions options_;
 
  private:
+  // Tensors that take the same step: a range of a list.
+  struct Batch {
+    std::int64_t updates;
+    double factor;       // on the learning rate
+    std::size_t member;  // of trained_, the first
+    std::size_t begin = 0, end = 0;
+  };
+
   // Appends a zeroed state tensor per trained parameter.
   void add_state(Context& ctx, const std::string& prefix) {
-    for (const Parameter& parameter : model_.parameters()) {
-      if (!parameter.trained()) continue;
+    for (const Parameter& parameter : trained_) {
       state_.emplace_back(prefix + parameter.name, ctx.zeros(parameter.tensor.shape()));
     }
   }
 
-  std::vector<UpdateTensor> tensors_to_update() const {
-    std::vector<UpdateTensor> tensors;
-    std::size_t i = 0;
-    for (const Parameter& parameter : model_.parameters()) {
-      if (!parameter.trained()) continue;
-      const std::size_t mine = i++;
-      const Tensor grad = parameter.tensor.grad();
-      if (!grad.defined()) continue;
-      UpdateTensor& t = tensors.emplace_back();
-      t.count = grad.count();
-      t.g = grad.data();
-      t.w = parameter.tensor.data();
-      t.m = state_[mine].second.as<float>();
-      if (second_) t.v = state_[trained_ + mine].second.as<float>();
-      t.weight_decay = parameter.kind == ParameterKind::Weight ? options_.weight_decay : 0.0F;
+  const Tensor& state_named(const std::string& name) const {
+    for (auto entry = state_.rbegin(); entry != state_.rend(); ++entry) {
+      if (entry->first == name) return entry->second;
     }
-    return tensors;
+    fail("optimiser: there is no state ", name);
   }
 
-  const float* control_of(Context& ctx, const UpdateList& list) const {
-    if (!control_.defined()) return nullptr;
+  // Remembers with which update the first gradient of each parameter came.
+  void note_starts(Context& ctx) {
+    if (!options_.late_starts) return;
+    const Tensor& stored = state_named("begun");
+    if (begun_.empty()) begun_ = ctx.to_host(stored);
+    bool changed = false;
+    for (std::size_t i = 0; i < trained_.size(); ++i) {
+      if (begun_[i] != 0 || !trained_[i].tensor.grad().defined()) continue;
+      begun_[i] = static_cast<float>(updates_);
+      changed = true;
+    }
+    if (changed) ctx.copy_from_host(begun_, stored);
+  }
+
+  double factor_of(const Parameter& parameter) const {
+    for (const auto& [beginning, factor] : options_.factors) {
+      if (parameter.name.starts_with(beginning)) return double{factor};
+    }
+    return 1.0;
+  }
+
+  Batch batch_of(std::size_t i) const {
+    const auto begun = begun_.empty() ? 1 : static_cast<std::int64_t>(begun_[i]);
+    return {updates_ - begun + 1, factor_of(trained_[i]), i};
+  }
+
+  // Every parameter that has a gradient, the members of a batch one after another.
+  std::vector<Batch> sort_into_batches(std::vector<UpdateTensor>& tensors) const {
+    std::vector<Batch> each;
+    for (std::size_t i = 0; i < trained_.size(); ++i) {
+      if (trained_[i].tensor.grad().defined()) each.push_back(batch_of(i));
+    }
+    std::stable_sort(each.begin(), each.end(), [](const Batch& a, const Batch& b) {
+      return std::pair(-a.updates, a.factor) < std::pair(-b.updates, b.factor);
+    });
+    std::vector<Batch> batches;
+    for (const Batch& one : each) {
+      if (batches.empty() || batches.back().updates != one.updates ||
+          batches.back().factor != one.factor) {
+        batches.push_back(one);
+        batches.back().begin = tensors.size();
+      }
+      tensors.push_back(update_of(one.member));
+      batches.back().end = tensors.size();
+    }
+    return batches;
+  }
+
+  UpdateTensor update_of(std::size_t i) const {
+    const Parameter& parameter = trained_[i];
+    const Tensor grad = parameter.tensor.grad();
+    UpdateTensor t;
+    t.count = grad.count();
+    t.g = grad.data();
+    t.w = parameter.tensor.data();
+    t.m = state_[i].second.as<float>();
+    if (second_) t.v = state_[trained_.size() + i].second.as<float>();
+    t.weight_decay = parameter.kind == ParameterKind::Weight ? options_.weight_decay : 0.0F;
+    return t;
+  }
+
+  const float* control_of(Context& ctx, const UpdateList& all, const Batch& batch) const {
     GradientParams params;
     params.clip_norm = options_.clip_norm;
     params.beta1 = options_.beta1, params.beta2 = options_.beta2;
-    params.step = updates_;
-    ctx.call("gradient_control", &KernelTable::gradient_control, list, params,
-             state_.back().second.as<float>(), control_.as<float>());
+    params.step = batch.updates;
+    const std::size_t slot = options_.late_starts ? batch.member : 0;
+    ctx.call("gradient_control", &KernelTable::gradient_control, all, params,
+             state_named("skipped").as<float>() + slot, control_.as<float>());
     return control_.as<const float>();
   }
 
-  const Model& model_;
-  State state_;  // all m, then all v; with clipping, last, how many steps were left out
-  std::size_t trained_ = 0;
-  bool second_;     // whether there is v
-  Tensor control_;  // undefined without clipping
+  std::vector<Parameter> trained_;
+  State state_;               // all m, then all v, then the others
+  std::vector<float> begun_;  // the state of that name; empty: not read yet, or there is none
+  bool second_;               // whether there is v
+  Tensor control_;            // undefined without clipping
 };
 
 class Sgd : public ListOptimiser {
@@ -86,7 +162,7 @@ class Sgd : public ListOptimiser {
   Sgd(Context& ctx, const Model& model, const OptimiserOptions& options)
       : ListOptimiser(ctx, model, options, false) {}
 
-  void update(Context& ctx, const UpdateList& list, float learning_rate,
+  void update(Context& ctx, const UpdateList& list, float learning_rate, std::int64_t,
               const float* control) override {
     const SgdParams params{learning_rate, options_.momentum, options_.nesterov};
     ctx.call("sgd_step", &KernelTable::sgd_step, list, params, control);
@@ -98,10 +174,10 @@ class Adam : public ListOptimiser {
   Adam(Context& ctx, const Model& model, const OptimiserOptions& options, bool decoupled)
       : ListOptimiser(ctx, model, options, true), decoupled_(decoupled) {}
 
-  void update(Context& ctx, const UpdateList& list, float learning_rate,
+  void update(Context& ctx, const UpdateList& list, float learning_rate, std::int64_t updates,
               const float* control) override {
-    const auto correction = [&](float beta) {
-      return static_cast<float>(1.0 - std::pow(double{beta}, static_cast<double>(updates_)));
+    const auto correction = [updates](float beta) {
+      return static_cast<float>(1.0 - std::pow(double{beta}, static_cast<double>(updates)));
     };
     const AdamParams params{learning_rate,
                             options_.beta1,
@@ -133,6 +209,18 @@ std::unique_ptr<Optimiser> make_optimiser(Context& ctx, const Model& model,
   check("weight_decay", options.weight_decay, 0, 1);
   if (!(options.clip_norm >= 0) || std::isinf(options.clip_norm)) {
     fail("optimiser: clip_norm = ", options.clip_norm, "; use a norm above 0, or 0 to clip none");
+  }
+  for (const auto& [beginning, factor] : options.factors) {
+    if (!(factor >= 0) || std::isinf(factor)) {
+      fail("optimiser: the factor of '", beginning, "' is ", factor, "; use 0 or more");
+    }
+    const auto fits = [&start = beginning](const Parameter& p) {
+      return p.name.starts_with(start);
+    };
+    if (std::none_of(model.parameters().begin(), model.parameters().end(), fits)) {
+      fail("optimiser: no parameter of ", model.spec().name, " begins with '", beginning,
+           "', which a factor is for");
+    }
   }
   if (options.name == "adam") return std::make_unique<Adam>(ctx, model, options, false);
   if (options.name == "adamw") return std::make_unique<Adam>(ctx, model, options, true);

@@ -21,13 +21,20 @@ struct OptimiserOptions {
   // Gradients whose norm over all parameters is larger are scaled down to it; 0: none are. Where it
   // is set, an update is left out if the norm is not finite.
   float clip_norm = 0;
+  // Parameters may get their first gradient later than others (layers that thaw): each counts its
+  // updates from there, as Adam's corrections need it.
+  bool late_starts = false;
+  // Learning rates by layer: (beginning of parameters' names, factor on the learning rate, >= 0).
+  // The first that fits a parameter counts; the factor of others is 1.
+  std::vector<std::pair<std::string, float>> factors = {};
 };
 
 class Optimiser {
  public:
   virtual ~Optimiser() = default;
-  // One update of every trained parameter from its gradient, by one kernel call; a parameter that
-  // no gradient reached stays as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
+  // One update of every trained parameter from its gradient, by one kernel call for each
+  // learning rate and count of updates that there are; a parameter that no gradient reached stays
+  // as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
   virtual void step(Context& ctx, double learning_rate) = 0;
 
   // State that a checkpoint must hold: tensors by name ("m/conv1.weight"), and the updates begun.
@@ -40,7 +47,9 @@ class Optimiser {
   std::int64_t updates_ = 0;
 };
 
-// Throws Error for an unknown name or a value outside its range. The model must outlive it.
+// For the parameters that are not frozen now; those that are later just stay as they are. Throws
+// Error for an unknown name, a value outside its range, or a factor that fits no parameter. The
+// model must outlive it.
 std::unique_ptr<Optimiser> make_optimiser(Context& ctx, const Model& model,
                                           const OptimiserOptions& options);
 

@@ -51,8 +51,7 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
       train_(train),
       validation_(validation),
       options_(options),
-      card_(std::move(card)),
-      optimiser_(make_optimiser(ctx, model, options.optimiser)) {
+      card_(std::move(card)) {
   if (options.epochs < 0) fail("epochs = ", options.epochs, "; use 0 or more");
   if (options.checkpoint_every < 0) {
     fail("checkpoint_every = ", options.checkpoint_every, "; use 0 or more steps");
@@ -64,6 +63,14 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
     fail("label smoothing = ", options.label_smoothing, "; use 0 to 1");
   }
   if (train.images() < 1) fail("there is no image to train on");
+  if (options.freeze.unfreeze_every < 0) {
+    fail("unfreeze_every = ", options.freeze.unfreeze_every, "; use 0 or more epochs");
+  }
+  // The optimiser keeps state for what is trained at the end, which is all that ever is.
+  freeze_for_epoch(model, options.freeze, std::max<std::int64_t>(0, options.epochs - 1));
+  OptimiserOptions optimiser = options.optimiser;
+  optimiser.late_starts = options.freeze.unfreeze_every > 0;
+  optimiser_ = make_optimiser(ctx, model, optimiser);
   schedule_.kind = schedule_kind(options.schedule);
   schedule_.learning_rate = options.learning_rate;
   schedule_.total_steps = std::max<std::int64_t>(1, options.epochs * train.batches());
@@ -105,6 +112,7 @@ TrainOutcome Trainer::run(const TrainHooks& hooks) {
 bool Trainer::run_batches(const TrainHooks& hooks) {
   const std::int64_t batches = train_.batches();
   if (state_.batch == batches) return true;  // stopped between the last batch and validation
+  freeze_for_epoch(model_, options_.freeze, state_.epoch);
   train_.start(state_.epoch, state_.batch);
   Batch batch;
   auto lap = Clock::now();

@@ -11,6 +11,7 @@
 #include "train/batch_source.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/freezing.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
 
@@ -21,6 +22,7 @@ struct TrainOptions {
   double learning_rate = 1e-3;
   std::string schedule = "cosine";  // constant, step, cosine
   OptimiserOptions optimiser;
+  FreezeOptions freeze;
   float label_smoothing = 0;          // of the training loss, in [0, 1]
   std::uint64_t seed = 0;             // of dropout
   std::int64_t checkpoint_every = 0;  // steps between checkpoints inside an epoch; 0: none

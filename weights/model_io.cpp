@@ -64,14 +64,14 @@ std::vector<std::int64_t> stored_dims(const Tensor& tensor, bool native) {
   return dims;
 }
 
-// Everything about the file that does not fit the model; empty where all does.
-std::string mismatches(const Model& model, const TensorFile& file) {
+// Everything about the file that does not fit the parameters; empty where all does.
+std::string mismatches(const std::vector<Parameter>& parameters, const TensorFile& file) {
   const bool native = is_lamella_file(file);
   Complaints missing("missing"), misshapen("of another shape"), other("of another type"),
       unexpected("not in the model");
   std::set<std::string> expected;
   bool background = false;
-  for (const Parameter& parameter : model.parameters()) {
+  for (const Parameter& parameter : parameters) {
     expected.insert(parameter.name);
     const std::string name = "'" + parameter.name + "'";
     const auto found = file.tensors.find(parameter.name);
@@ -103,11 +103,10 @@ std::string mismatches(const Model& model, const TensorFile& file) {
   return sentence;
 }
 
-// The file under the model's names, where it is known to have others: DenseNet-BC as trained on
+// The file under the network's names, where it is known to have others: DenseNet-BC as trained on
 // CIFAR by the published PyTorch code.
-std::optional<TensorFile> under_own_names(const Model& model, const TensorFile& file) {
-  if (model.spec().name != "densenet_bc_100_12" ||
-      !file.tensors.contains("block1.layer.0.bn1.weight")) {
+std::optional<TensorFile> under_own_names(const std::string& network, const TensorFile& file) {
+  if (network != "densenet_bc_100_12" || !file.tensors.contains("block1.layer.0.bn1.weight")) {
     return std::nullopt;
   }
   TensorFile renamed = file;
@@ -141,6 +140,8 @@ TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card) {
                    {"architecture", card.spec.name},
                    {"input", dump_json(input)},
                    {"labels", dump_json(Json(card.labels))}};
+  if (!card.spec.cut.empty()) file.metadata["cut"] = card.spec.cut;
+  if (card.spec.head != "own") file.metadata["head"] = card.spec.head;
   file.metadata.insert(card.preprocessing.begin(), card.preprocessing.end());
   return file;
 }
@@ -162,6 +163,8 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
     fail(name, ": its metadata makes no sense (", error.what(), ")");
   }
   for (const auto& [key, value] : file.metadata) {
+    if (key == "cut") card.spec.cut = value;
+    if (key == "head") card.spec.head = value;
     if (key.starts_with(kPreprocessPrefix)) card.preprocessing[key] = value;
   }
   constexpr std::int64_t kMost = 1 << 20;
@@ -177,13 +180,18 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
 
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name) {
-  if (const auto renamed = under_own_names(model, file)) {
-    return load_parameters(ctx, model, *renamed, name);
+  load_parameters(ctx, model.parameters(), model.spec().name, file, name);
+}
+
+void load_parameters(Context& ctx, const std::vector<Parameter>& parameters,
+                     const std::string& network, const TensorFile& file, const std::string& name) {
+  if (const auto renamed = under_own_names(network, file)) {
+    return load_parameters(ctx, parameters, network, *renamed, name);
   }
-  const std::string complaints = mismatches(model, file);
-  if (!complaints.empty()) fail(name, " does not fit ", model.spec().name, ": ", complaints);
+  const std::string complaints = mismatches(parameters, file);
+  if (!complaints.empty()) fail(name, " does not fit ", network, ": ", complaints);
   const bool native = is_lamella_file(file);
-  for (const Parameter& parameter : model.parameters()) {
+  for (const Parameter& parameter : parameters) {
     const StoredTensor* stored = &file.tensors.at(parameter.name);
     StoredTensor reordered;
     if (!native && stored->shape.size() == 4) {
@@ -200,7 +208,9 @@ void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
 }
 
 std::int64_t classes_in(const TensorFile& file, const Model& model) {
-  if (const auto renamed = under_own_names(model, file)) return classes_in(*renamed, model);
+  if (const auto renamed = under_own_names(model.spec().name, file)) {
+    return classes_in(*renamed, model);
+  }
   const auto found = file.tensors.find(model.parameters().back().name);
   return found == file.tensors.end() || found->second.shape.empty() ? 0 : found->second.shape[0];
 }

@@ -12,7 +12,8 @@
 namespace lamella {
 
 // What a weight file says about itself, in __metadata__: "schema" is lamella.model/1,
-// "architecture" and "input" the network, "labels" a JSON list; preprocessing is the pairs whose
+// "architecture", "input" and, where they are not the default, "cut" and "head" are the network's
+// ModelSpec, "labels" a JSON list; preprocessing is the pairs whose
 // keys begin with "preprocess.", and io/preprocess.h gives them meaning.
 struct ModelCard {
   ModelSpec spec;
@@ -37,6 +38,9 @@ ModelCard read_card(const TensorFile& file, const std::string& name);
 // there. DenseNet-BC-100-12 also takes the names that CIFAR checkpoints have (name_map.h).
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name);
+// The same for some parameters of a network of this name.
+void load_parameters(Context& ctx, const std::vector<Parameter>& parameters,
+                     const std::string& network, const TensorFile& file, const std::string& name);
 
 // How many classes the classifier of `model`, built for any number, has in `file`; 0: it is not
 // there.

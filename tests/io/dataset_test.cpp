@@ -193,6 +193,45 @@ TEST(Split, IsAddressedByTheSeed) {
             std::string::npos);
 }
 
+TEST(KeepFraction, IsNestedGroupedAndNearTheShare) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::set<std::string> smaller;
+    std::vector<std::int64_t> counts;
+    for (const double fraction : {0.1, 0.25, 0.5, 1.0}) {
+      Dataset dataset = made_up({{7}, {2, 2, 2, 2, 2, 2, 2, 2, 2, 2}, {1, 1, 1, 1}});
+      Dataset whole = dataset;
+      keep_fraction(dataset, Split::None, fraction, seed);
+      std::set<std::string> kept;
+      std::map<std::string, int> of_group, of_group_whole;
+      for (const Sample& sample : dataset.samples) {
+        kept.insert(sample.path);
+        ++of_group[sample.group];
+      }
+      for (const Sample& sample : whole.samples) ++of_group_whole[sample.group];
+      for (const auto& [group, count] : of_group) EXPECT_EQ(count, of_group_whole[group]);
+      for (const std::string& path : smaller) EXPECT_TRUE(kept.contains(path)) << path;
+      smaller = kept;
+      counts = dataset.class_counts();
+      EXPECT_EQ(counts[0], 7);  // one group cannot be divided
+      EXPECT_NEAR(static_cast<double>(counts[1]), 20 * fraction, 1.0);
+      EXPECT_EQ(counts[2], fraction < 0.3 ? 1 : static_cast<std::int64_t>(4 * fraction));
+    }
+    EXPECT_EQ(counts, (std::vector<std::int64_t>{7, 20, 4}));
+  }
+}
+
+TEST(KeepFraction, LeavesOtherSplitsAlone) {
+  Dataset dataset = made_up({{2, 2, 2, 2, 2, 2, 2, 2}, {3, 3, 3, 3, 3, 3}});
+  split(dataset, {0.5, 0.5, 0.0}, 1);
+  const std::size_t validation = dataset.subset(Split::Validation).samples.size();
+  const std::size_t train = dataset.subset(Split::Train).samples.size();
+  keep_fraction(dataset, Split::Train, 0.5, 1);
+  EXPECT_EQ(dataset.subset(Split::Validation).samples.size(), validation);
+  EXPECT_LT(dataset.subset(Split::Train).samples.size(), train);
+  EXPECT_NE(error_of([&] { keep_fraction(dataset, Split::Train, 0, 1); }).find("above 0"),
+            std::string::npos);
+}
+
 TEST(Fingerprint, SeesNamesAndContents) {
   const TempDir dir;
   dir.add_image("a/1.png");

@@ -219,6 +219,40 @@ TEST(Models, a_network_can_be_cut_behind_a_layer) {
             std::string::npos);
 }
 
+// The network of the TEM benchmark's best result: DenseNet-201 with two hidden layers of 1024.
+TEST(Models, published_count_of_densenet201_with_its_head) {
+  Context ctx;
+  ModelSpec spec{"densenet201", 256, 256, 3, 14};
+  spec.head = "mlp";
+  EXPECT_EQ(make_model(ctx, spec).parameter_count(), 144'987'022);
+}
+
+// A head reads what is left of the network; in every network, whole or cut.
+TEST(Models, heads_follow_what_is_left) {
+  for (const auto& [name, cut, width] : {std::tuple{"squeezenet1_1", "", 512},
+                                         {"squeezenet1_1", "fire3", 128},
+                                         {"tem_small", "", 256},
+                                         {"densenet121", "transition1", 128},
+                                         {"googlenet", "pool", 1024},
+                                         {"cbr_tiny", "stage2", 64}}) {
+    Context ctx;
+    ModelSpec spec{name, kEnough, kEnough, 1, 3};
+    spec.cut = cut;
+    spec.head = "linear";
+    const Model model = make_model(ctx, spec);
+    model.initialise(ctx, 1);
+    const Tensor x = ctx.zeros({2, kEnough, kEnough, 1});
+    EXPECT_EQ(model.forward(ctx, x).shape(), (Shape{2, 3})) << name << cut;
+    EXPECT_EQ(model.forward(ctx, x, "features").shape(), (Shape{2, width})) << name << cut;
+    EXPECT_EQ(model.classifier_prefix(), "head.classifier");
+    EXPECT_EQ(model.parameters().back().name, "head.classifier.bias");
+  }
+  Context ctx;
+  ModelSpec spec{"cbr_tiny", 16, 16, 1, 3};
+  spec.head = "round";
+  EXPECT_NE(error_of([&] { make_model(ctx, spec); }).find("own, linear or mlp"), std::string::npos);
+}
+
 // tem_small: uniform in +-sqrt(6 / (fan_in + fan_out)); cbr: normal, variance 2 / fan_in.
 TEST(Models, initial_weights_have_the_bounds_and_variances_of_their_initialisers) {
   const auto variance_of = [](const ModelSpec& spec, const char* wanted, float* largest) {

@@ -152,6 +152,32 @@ TEST_F(RunTest, OtherDataIsRefused) {
   EXPECT_NE(answer.err.find("fingerprint"), std::string::npos) << answer.err;
 }
 
+// Another task's weights, cut short, with a new head; only the head trains, on half the images.
+// What comes out is a run like any other.
+TEST_F(RunTest, TransfersToAnotherTask) {
+  std::vector<std::string> initial = command("initial");
+  initial.insert(initial.end(), {"--epochs", "0"});
+  ASSERT_EQ(run_tool(initial).status, 0);
+  std::vector<std::string> tuned = command("tuned");
+  tuned.insert(tuned.end(),
+               {"--weights", folder.file("initial"), "--cut", "stage3", "--freeze", "body",
+                "--train-fraction", "0.5", "--lr-factors", "head.classifier.bias=2"});
+  const Answer answer = run_tool(tuned);
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_NE(answer.err.find("drawn, not taken from"), std::string::npos) << answer.err;
+  const auto before = tensors("initial"), after = tensors("tuned");
+  EXPECT_EQ(after.at("conv3.weight"), before.at("conv3.weight"));
+  EXPECT_EQ(after.at("bn3.running_mean"), before.at("bn3.running_mean"));
+  EXPECT_FALSE(after.contains("conv4.weight"));
+  EXPECT_TRUE(after.contains("head.classifier.weight"));
+  const Answer eval = run_tool({"eval", folder.file("tuned"), "--split", "validation"});
+  EXPECT_EQ(eval.status, 0) << eval.err;
+  const Answer bad = run_tool({"train", "--model", "cbr_tiny", "--data", data(), "--out",
+                               folder.file("bad"), "--freeze", "stage9"});
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.err.find("begins with 'stage9'"), std::string::npos) << bad.err;
+}
+
 TEST_F(RunTest, StartsFromGivenWeights) {
   std::vector<std::string> initial = command("initial");
   initial.insert(initial.end(), {"--epochs", "0"});

@@ -1,0 +1,117 @@
+#include "tools/transfer_options.h"
+
+#include <cstdio>
+#include <sstream>
+
+#include "engine/errors.h"
+#include "weights/read_weights.h"
+#include "weights/transfer.h"
+
+namespace lamella::tool {
+namespace {
+
+const char* const kNewHead = "new";
+
+// "features.=0.1,classifier=1": beginnings of names and factors.
+std::vector<std::pair<std::string, float>> parse_factors(const std::string& list) {
+  std::vector<std::pair<std::string, float>> factors;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');) {
+    const std::size_t equals = word.rfind('=');
+    std::size_t used = 0;
+    float factor = 0;
+    try {
+      factor = std::stof(word.substr(equals + 1), &used);
+    } catch (const std::exception&) {
+      used = std::string::npos;
+    }
+    if (equals == std::string::npos || equals == 0 || used != word.size() - equals - 1) {
+      throw UsageError("--lr-factors: '" + word + "' is not NAME=FACTOR, as in features.=0.1");
+    }
+    factors.emplace_back(word.substr(0, equals), factor);
+  }
+  return factors;
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 4;
+  std::string line;
+  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) line += " " + names[i];
+  return names.size() > kShown ? line + " ..." : line;
+}
+
+}  // namespace
+
+void TransferArguments::add_to(ModelSpec& spec) const {
+  spec.cut = cut;
+  spec.head = head == kNewHead ? "own" : head;
+}
+
+void TransferArguments::add_to(TrainOptions& options) const {
+  options.freeze = {freeze, unfreeze_every};
+  options.optimiser.factors = parse_factors(lr_factors);
+}
+
+void add_transfer_options(CLI::App& parser, TransferArguments& a) {
+  parser.add_option("--weights", a.weights, "start from these weights, not from random ones");
+  parser
+      .add_option("--head", a.head,
+                  "own: the network's classifier, from the weights; new: the same, drawn; linear: "
+                  "global pool and one layer, drawn; mlp: two hidden layers of 1024, drawn")
+      ->check(CLI::IsMember({"own", kNewHead, "linear", "mlp"}))
+      ->capture_default_str();
+  parser.add_option("--cut", a.cut,
+                    "end the network behind this layer; a linear head follows, unless --head mlp");
+  parser
+      .add_option("--take", a.take,
+                  "of the weights: values, or mean_var, only each tensor's mean and variance")
+      ->check(CLI::IsMember({"values", "mean_var"}))
+      ->capture_default_str();
+  parser.add_option("--take-until", a.take_until,
+                    "take weights up to this layer only; what follows is drawn");
+  parser
+      .add_option("--freeze", a.freeze,
+                  "what is not trained: none; body, all but the head; before:LAYER; or beginnings "
+                  "of names, with commas between")
+      ->capture_default_str();
+  parser
+      .add_option("--unfreeze-every", a.unfreeze_every,
+                  "epochs after which one more frozen layer trains, the last first; 0: none does")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser.add_option("--lr-factors", a.lr_factors,
+                    "factors on the learning rate by beginnings of names: features.=0.1,fc=1");
+}
+
+void start_weights(Context& ctx, const Model& model, const TransferArguments& args,
+                   std::uint64_t seed) {
+  model.initialise(ctx, seed);
+  if (args.weights.empty()) {
+    if (!args.take_until.empty() || args.take != "values") {
+      throw UsageError("--take and --take-until say what to take of --weights, which is not given");
+    }
+    return;
+  }
+  const std::string file = weight_file(args.weights);
+  TransferOptions options;
+  // A cut network has a head that no other file holds, unless that file is of the same cut.
+  options.new_head = args.head != "own";
+  options.mean_var = args.take == "mean_var";
+  options.until = args.take_until;
+  options.seed = seed;
+  TensorFile weights = read_weights(file);
+  if (!args.cut.empty() && args.head == "own") {
+    options.new_head = !weights.tensors.contains(text(model.classifier_prefix(), ".weight"));
+  }
+  const TransferReport report = transfer(ctx, model, std::move(weights), file, options);
+  if (report.summed_channels) {
+    std::fprintf(stderr, "%s: the first filter is summed over its 3 channels for gray images\n",
+                 file.c_str());
+  }
+  if (!report.drawn.empty()) {
+    std::fprintf(stderr, "drawn, not taken from %s: %zu tensors:%s\n", file.c_str(),
+                 report.drawn.size(), some_of(report.drawn).c_str());
+  }
+}
+
+}  // namespace lamella::tool

@@ -1,0 +1,28 @@
+// The options that say where a run's weights come from and which of them it trains.
+#pragma once
+
+#include <string>
+
+#include "tools/common.h"
+#include "train/trainer.h"
+
+namespace lamella::tool {
+
+struct TransferArguments {
+  std::string weights, take = "values", take_until;
+  std::string cut, head = "own";
+  std::string freeze = "none", lr_factors;
+  std::int64_t unfreeze_every = 0;
+
+  // Into the spec of the network, and into what the trainer and its optimiser are told.
+  void add_to(ModelSpec& spec) const;
+  void add_to(TrainOptions& options) const;  // throws UsageError
+};
+void add_transfer_options(CLI::App& parser, TransferArguments& args);
+
+// Draws the model's weights, then takes from the weight file what the options say, and tells on
+// stderr what was taken.
+void start_weights(Context& ctx, const Model& model, const TransferArguments& args,
+                   std::uint64_t seed);
+
+}  // namespace lamella::tool
