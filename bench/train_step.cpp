@@ -1,8 +1,9 @@
 // One network as one side of a comparison: waits for a line on stdin, runs one iteration, prints
 // its seconds as a line of JSON. bench/compare.py lets it alternate with bench/peers/train_step.py,
 // which has the same options and prints the same lines.
-//   train_step --model NAME [--batch 12] [--size 256] [--classes 14] [--threads 2]
-//              [--mode forward|backward|step]     backward: forward and backward; step: and Adam
+//   train_step --model NAME [--batch 12] [--size 256] [--channels 1] [--classes 14]
+//              [--threads 2] [--mode forward|backward|step]     backward: forward and backward;
+//              step: and Adam
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -21,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::string model, mode = "backward";
-  std::int64_t batch = 12, size = 256, classes = 14;
+  std::int64_t batch = 12, size = 256, channels = 1, classes = 14;
   int threads = 2;
 };
 
@@ -39,6 +40,8 @@ Arguments parse(int argc, char** argv) {
       arguments.batch = std::stoll(value);
     } else if (name == "--size") {
       arguments.size = std::stoll(value);
+    } else if (name == "--channels") {
+      arguments.channels = std::stoll(value);
     } else if (name == "--classes") {
       arguments.classes = std::stoll(value);
     } else if (name == "--threads") {
@@ -69,12 +72,12 @@ class Side {
   explicit Side(const Arguments& arguments)
       : mode_(arguments.mode),
         ctx_(options_of(arguments)),
-        model_(make_model(
-            ctx_, {arguments.model, arguments.size, arguments.size, 1, arguments.classes})) {
+        model_(make_model(ctx_, {arguments.model, arguments.size, arguments.size,
+                                 arguments.channels, arguments.classes})) {
     for (const Parameter& parameter : model_.parameters()) {
       ctx_.copy_from_host(golden::parameter_values(arguments.model, parameter), parameter.tensor);
     }
-    const Shape shape{arguments.batch, arguments.size, arguments.size, 1};
+    const Shape shape{arguments.batch, arguments.size, arguments.size, arguments.channels};
     x_ = ctx_.from_host(golden::values("bench/x", shape.count(), -1, 1), shape);
     std::vector<std::int32_t> labels;
     for (std::int64_t n = 0; n < arguments.batch; ++n) {

@@ -11,6 +11,7 @@
 #include "engine/allocator.h"
 #include "engine/autograd.h"
 #include "engine/errors.h"
+#include "engine/profile.h"
 #include "engine/tensor.h"
 #include "engine/trace.h"
 #include "kernels/backend.h"
@@ -70,11 +71,19 @@ class Context {
     const auto kernel = kernels_.*entry;
     if (kernel == nullptr) missing_kernel(name);
     if (trace_ops_) trace(std::string(name) + " " + describe(shape));
-    kernel(kernel_context_, shape, args...);
+    if (profile == nullptr) {
+      kernel(kernel_context_, shape, args...);
+    } else {
+      timed(std::string(name) + " " + describe(shape),
+            [&] { kernel(kernel_context_, shape, args...); });
+    }
   }
   const KernelTable& kernels() const { return kernels_; }
   void replace_kernels(const KernelTable& kernels) { kernels_ = kernels; }
   const KernelContext& kernel_context() const { return kernel_context_; }
+
+  // Where set, every kernel call is timed, alone: the device is idle before and after it.
+  Profile* profile = nullptr;
 
   Tape tape;
   const Backend& backend() const { return backend_; }
@@ -87,6 +96,14 @@ class Context {
   Tensor from_host_integers(std::span<const T> values, const Shape& shape, DType dtype);
   [[noreturn]] void missing_kernel(const char* name) const;
   void trace(const std::string& line) const;
+  template <class Call>
+  void timed(const std::string& line, Call kernel_call) {
+    synchronize();
+    const auto start = Profile::Clock::now();
+    kernel_call();
+    synchronize();
+    profile->add(line, std::chrono::duration<double>(Profile::Clock::now() - start).count());
+  }
   static void* workspace(void* owner, std::size_t bytes);
 
   const Backend& backend_;

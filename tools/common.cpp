@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/errors.h"
+#include "tools/profile_table.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
 #include "weights/read_weights.h"
@@ -17,6 +18,8 @@ void add_device_options(CLI::App& parser, DeviceOptions& options) {
   parser.add_option("--threads", options.threads, "CPU threads; 0: all processors")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
+  parser.add_flag("--profile", options.profiled, "tell on stderr where the time went, by kernel")
+      ->configurable(false);
 }
 
 std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed) {
@@ -27,7 +30,13 @@ std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_
   chosen.device = options.device;
   chosen.threads = options.threads;
   chosen.seed = seed;
-  return std::make_unique<Context>(chosen);
+  auto ctx = std::make_unique<Context>(chosen);
+  if (options.profiled) ctx->profile = options.profile.get();
+  return ctx;
+}
+
+void print_profile(const DeviceOptions& options) {
+  if (options.profiled) std::fputs(profile_table(*options.profile).c_str(), stderr);
 }
 
 void add_json_option(CLI::App& parser, std::string& json) {

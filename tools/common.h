@@ -43,9 +43,13 @@ struct DeviceOptions {
   std::string device = "auto";
   std::string dtype = "f32";
   int threads = 0;
+  bool profiled = false;
+  std::shared_ptr<Profile> profile = std::make_shared<Profile>();
 };
 void add_device_options(CLI::App& parser, DeviceOptions& options);
 std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed = 0);
+// The table of --profile on stderr, where that was asked for.
+void print_profile(const DeviceOptions& options);
 
 // --json [FILE]: "-" is stdout, "" no JSON at all.
 void add_json_option(CLI::App& parser, std::string& json);

@@ -150,6 +150,7 @@ int run(EvalArguments args) {
   Loader loader(std::move(dataset), preprocess_from_metadata(opened.card.preprocessing), options);
   watch_interrupts();
   const Evaluation evaluation = evaluate(*ctx, opened.model, loader, interrupted);
+  print_profile(args.device);
   if (interrupted()) fail("interrupted before the last image");
   const Metrics metrics = metrics_of(evaluation.confusion);
   if (!args.json.empty()) {

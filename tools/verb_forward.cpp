@@ -104,6 +104,7 @@ int run(const ForwardArguments& args) {
   const Model model = build(*ctx, args, x);
   const Tensor y = model.forward(*ctx, x);
   write_output(*ctx, args, y);
+  print_profile(args.device);
   std::printf("%s: %s -> %s\n", args.output.c_str(), x.shape().str().c_str(),
               y.shape().str().c_str());
   return 0;

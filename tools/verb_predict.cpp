@@ -161,6 +161,7 @@ int run(PredictArguments args) {
   Classifier classifier(*ctx, opened, args.batch);
   for (const std::string& file : expand(args.paths)) classifier.add(file);
   classifier.flush();
+  print_profile(args.device);
   for (const Skipped& skipped : classifier.skipped) {
     std::fprintf(stderr, "skipped: %s\n", skipped.reason.c_str());
   }

@@ -210,6 +210,7 @@ int train(const TrainArguments& args, Session& s, Trainer& trainer) {
   TrainOutcome outcome{};
   try {
     outcome = trainer.run(make_hooks(args, s, progress));
+    print_profile(args.device);
   } catch (const std::bad_alloc&) {
     give_up(s, "out of memory: use a smaller --batch or --size");
   } catch (const std::exception& error) {

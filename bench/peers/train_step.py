@@ -1,6 +1,6 @@
 """The PyTorch side of bench/train_step.cpp: the same options, the same lines on stdin and stdout.
 
-  train_step.py --model NAME [--batch 12] [--size 256] [--classes 14] [--threads 2]
+  train_step.py --model NAME [--batch 12] [--size 256] [--channels 1] [--classes 14] [--threads 2]
                 [--mode forward|backward|step] [--variant eager|channels_last|compile]
 """
 
@@ -33,10 +33,12 @@ def say(**values):
 class Side:
     def __init__(self, args):
         n, size = args.batch, args.size
-        net = make_net(args.model, size, size, 1, args.classes)
+        channels = args.channels
+        net = make_net(args.model, size, size, channels, args.classes)
         load_golden_values(net, args.model)
-        x = torch.from_numpy(golden_values("bench/x", n * size * size, -1.0, 1.0))
-        self.x = x.reshape(n, 1, size, size)
+        x = golden_values("bench/x", n * size * size * channels, -1.0, 1.0)
+        x = torch.from_numpy(x).reshape(n, size, size, channels)
+        self.x = x.permute(0, 3, 1, 2).contiguous()
         self.labels = torch.arange(n) % args.classes
         if args.variant != "eager":  # the compiled one too: it is faster so
             net = net.to(memory_format=torch.channels_last)
@@ -58,7 +60,7 @@ class Side:
             return
         self.optimiser.zero_grad(set_to_none=True)
         loss = F.cross_entropy(self.net(self.x), self.labels)
-        penalty = self.plain.penalty()
+        penalty = self.plain.penalty() if hasattr(self.plain, "penalty") else None
         loss = loss if penalty is None else loss + penalty
         loss.backward()
         if self.mode == "step":
@@ -71,7 +73,8 @@ def main():
     parser.add_argument("--mode", default="backward", choices=["forward", "backward", "step"])
     parser.add_argument("--variant", default="eager",
                         choices=["eager", "channels_last", "compile"])
-    for name, default in (("batch", 12), ("size", 256), ("classes", 14), ("threads", 2)):
+    for name, default in (("batch", 12), ("size", 256), ("channels", 1), ("classes", 14),
+                          ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

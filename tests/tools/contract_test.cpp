@@ -1,7 +1,10 @@
 // The command line's contract: verbs, exit status, where results and messages go, JSON.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <fstream>
+#include <map>
+#include <sstream>
 
 #include "tests/tools/tool_process.h"
 #include "tools/npy.h"
@@ -193,6 +196,29 @@ TEST_F(ContractTest, ForwardTakesBothLayouts) {
                       file("out.npy"), "--layer", "nowhere"})
                 .status,
             1);
+}
+
+// The profile is of all kernels, by name and by call, with rates where a call says what it
+// computes.
+TEST_F(ContractTest, ProfileTellsWhereTheTimeWent) {
+  const Answer answer = run_tool({"predict", trained(), data(), "--profile", "--json"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(parse_json(answer.out, "stdout").at("schema"), "lamella.predict/1");
+  std::istringstream lines(answer.err);
+  std::map<std::string, std::string> rows;
+  for (std::string line; std::getline(lines, line);) {
+    rows[line.substr(line.rfind("  ") + 2)] = line;
+  }
+  for (const char* kernel : {"conv2d_fwd", "batch_norm_apply", "linear_fwd", "outside kernels"}) {
+    EXPECT_TRUE(rows.contains(kernel)) << kernel << " in " << answer.err;
+  }
+  double ms = 0, share = 0, flops = 0;
+  long long calls = 0;
+  ASSERT_EQ(
+      std::sscanf(rows["conv2d_fwd"].c_str(), "%lf %lf %lld %lf", &ms, &share, &calls, &flops), 4);
+  EXPECT_GT(ms, 0);
+  EXPECT_EQ(calls % 4, 0);  // of the four layers
+  EXPECT_GT(flops, 0);
 }
 
 TEST_F(ContractTest, InspectTellsDataRunsWeightsAndModels) {
