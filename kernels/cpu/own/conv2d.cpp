@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kBlockRows = 8 * kTileRows;
 constexpr std::int64_t kBlockFloats = kBlockRows * kPatchPitch;
+constexpr std::int64_t kTransposed = 64;       // depth written at a time: stays in the first cache
 constexpr std::int64_t kPixelsPerSum = 32768;  // bounds the length of one f32 sum of dw
 
 std::int64_t panel_count(std::int64_t columns) {
@@ -26,10 +27,13 @@ void pack_filters(Ctx ctx, const Conv2dShape& shape, const float* w, float* pane
             [&](int, std::int64_t begin, std::int64_t end) {
               for (std::int64_t panel = begin; panel < end; ++panel) {
                 float* out = panels + panel * depth * kTileColumns;
-                for (std::int64_t column = 0; column < kTileColumns; ++column) {
-                  const std::int64_t k = panel * kTileColumns + column;
-                  for (std::int64_t i = 0; i < depth; ++i)
-                    out[i * kTileColumns + column] = k < shape.K ? w[k * depth + i] : 0.0F;
+                for (std::int64_t i = 0; i < depth; i += kTransposed) {
+                  const std::int64_t end = smaller(depth, i + kTransposed);
+                  for (std::int64_t column = 0; column < kTileColumns; ++column) {
+                    const std::int64_t k = panel * kTileColumns + column;
+                    for (std::int64_t j = i; j < end; ++j)
+                      out[j * kTileColumns + column] = k < shape.K ? w[k * depth + j] : 0.0F;
+                  }
                 }
               }
             });
@@ -101,19 +105,35 @@ Patches forward_patches(const Conv2dShape& s, const float* x) {
           s.Q, s.stride_h, s.stride_w, s.pad_h, s.pad_w,   1,   1};
 }
 
+void forward(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
+             const float* w, const float* bias, float* y) {
+  if (winograd_suits(ConvKind::Forward, shape))
+    return winograd_fwd(ctx, shape, norm, x, w, bias, y);
+  const std::int64_t depth = shape.R * shape.S * shape.C;
+  const std::int64_t panel_floats = panel_count(shape.K) * depth * kTileColumns;
+  float* scales = scratch_floats(ctx, norm.floats() + panel_floats + ctx.threads * kBlockFloats);
+  float* panels = scales + norm.floats();
+  pack_filters(ctx, shape, w, panels);
+  Patches patches = forward_patches(shape, x);
+  patches.prologue = norm.prologue(scales);
+  multiply_patches(ctx, patches,
+                   {shape.N * shape.P * shape.Q, depth, shape.K, shape.y_pitch, false}, panels,
+                   bias, panels + panel_floats, y);
+}
+
 void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w, const float* bias,
                 void* y) {
   require_f32("conv2d_fwd", shape.dtype);
-  if (winograd_suits(ConvKind::Forward, shape))
-    return winograd_fwd(ctx, shape, static_cast<const float*>(x), static_cast<const float*>(w),
-                        bias, static_cast<float*>(y));
-  const std::int64_t depth = shape.R * shape.S * shape.C;
-  const std::int64_t panel_floats = panel_count(shape.K) * depth * kTileColumns;
-  float* panels = scratch_floats(ctx, panel_floats + ctx.threads * kBlockFloats);
-  pack_filters(ctx, shape, static_cast<const float*>(w), panels);
-  multiply_patches(ctx, forward_patches(shape, static_cast<const float*>(x)),
-                   {shape.N * shape.P * shape.Q, depth, shape.K, shape.y_pitch, false}, panels,
-                   bias, panels + panel_floats, static_cast<float*>(y));
+  forward(ctx, shape, {}, static_cast<const float*>(x), static_cast<const float*>(w), bias,
+          static_cast<float*>(y));
+}
+
+void norm_conv2d_fwd(Ctx ctx, const NormConv2dShape& shape, const void* x, const float* mean,
+                     const float* var, const float* gamma, const float* beta, const void* w,
+                     void* y) {
+  require_f32("norm_conv2d_fwd", shape.conv.dtype);
+  forward(ctx, shape.conv, {&shape, mean, var, gamma, beta}, static_cast<const float*>(x),
+          static_cast<const float*>(w), nullptr, static_cast<float*>(y));
 }
 
 void conv2d_bwd_data(Ctx ctx, const Conv2dShape& shape, const void* dy, const void* w, void* dx,
@@ -181,32 +201,46 @@ void add_up(Ctx ctx, const float* buffers, std::int64_t parts, std::int64_t coun
             });
 }
 
-void conv2d_bwd_weight(Ctx ctx, const Conv2dShape& shape, const void* x, const void* dy, void* dw,
-                       Write write) {
-  require_f32("conv2d_bwd_weight", shape.dtype);
+void backward_weight(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
+                     const float* dy, float* dw, Write write) {
   if (shape.N == 0) return;
   if (winograd_suits(ConvKind::BackwardWeight, shape))
-    return winograd_bwd_weight(ctx, shape, static_cast<const float*>(x),
-                               static_cast<const float*>(dy), static_cast<float*>(dw), write);
+    return winograd_bwd_weight(ctx, shape, norm, x, dy, dw, write);
   const std::int64_t pixels = shape.N * shape.P * shape.Q;
   const std::int64_t count = shape.K * shape.R * shape.S * shape.C;
   const std::int64_t blocks = ceil_div(pixels, kBlockRows);
   const std::int64_t wanted = round_up(ceil_div(pixels, kPixelsPerSum), ctx.threads);
   const auto parts = static_cast<int>(larger(1, smaller(wanted, blocks)));
-  float* sums = scratch_floats(ctx, parts * (count + kBlockFloats));
-  const Patches patches = forward_patches(shape, static_cast<const float*>(x));
+  float* scales = scratch_floats(ctx, norm.floats() + parts * (count + kBlockFloats));
+  float* sums = scales + norm.floats();
+  Patches patches = forward_patches(shape, x);
+  patches.prologue = norm.prologue(scales);
   const auto body = [&](int part, std::int64_t begin, std::int64_t end) {
     float* own = sums + part * count;
     zero_floats(own, count);
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t row = i * kBlockRows;
-      add_weight_block(shape, patches, static_cast<const float*>(dy), row,
-                       smaller(kBlockRows, pixels - row),
+      add_weight_block(shape, patches, dy, row, smaller(kBlockRows, pixels - row),
                        sums + parts * count + part * kBlockFloats, own);
     }
   };
   for_parts(ctx, parts, blocks, body);
-  add_up(ctx, sums, parts, count, static_cast<float*>(dw), write);
+  add_up(ctx, sums, parts, count, dw, write);
+}
+
+void conv2d_bwd_weight(Ctx ctx, const Conv2dShape& shape, const void* x, const void* dy, void* dw,
+                       Write write) {
+  require_f32("conv2d_bwd_weight", shape.dtype);
+  backward_weight(ctx, shape, {}, static_cast<const float*>(x), static_cast<const float*>(dy),
+                  static_cast<float*>(dw), write);
+}
+
+void norm_conv2d_bwd_weight(Ctx ctx, const NormConv2dShape& shape, const void* x, const float* mean,
+                            const float* var, const float* gamma, const float* beta, const void* dy,
+                            void* dw, Write write) {
+  require_f32("norm_conv2d_bwd_weight", shape.conv.dtype);
+  backward_weight(ctx, shape.conv, {&shape, mean, var, gamma, beta}, static_cast<const float*>(x),
+                  static_cast<const float*>(dy), static_cast<float*>(dw), write);
 }
 
 }  // namespace
@@ -215,6 +249,8 @@ void add_conv2d(KernelTable& table) {
   table.conv2d_fwd = conv2d_fwd;
   table.conv2d_bwd_data = conv2d_bwd_data;
   table.conv2d_bwd_weight = conv2d_bwd_weight;
+  table.norm_conv2d_fwd = norm_conv2d_fwd;
+  table.norm_conv2d_bwd_weight = norm_conv2d_bwd_weight;
 }
 
 }  // namespace lamella::cpu::LAMELLA_ISA

@@ -3,7 +3,7 @@
 // this way; backward-data reads dy this way, with the zeros of a stride spread between its pixels.
 #pragma once
 
-#include "kernels/cpu/own/simd.h"
+#include "kernels/cpu/own/prologue.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
 
@@ -18,11 +18,20 @@ struct Patches {
   std::int64_t stride_h, stride_w;  // from window to window
   std::int64_t pad_h, pad_w;        // may be negative
   std::int64_t spread_h, spread_w;  // data pixels lie this far apart, zeros between
+  Prologue prologue = {};           // of the values; padding and spread are zero behind it
 };
 
 inline void copy_floats(const float* from, float* to, std::int64_t count) {
   for_vectors(count,
               [&](std::int64_t i, auto lanes) { lanes.store(to + i, lanes.load(from + i)); });
+}
+// Values of the channels from c on.
+inline void copy_through(const Prologue& prologue, const float* from, std::int64_t c, float* to,
+                         std::int64_t count) {
+  if (!prologue) return copy_floats(from, to, count);
+  for_vectors(count, [&](std::int64_t i, auto lanes) {
+    lanes.store(to + i, prologue.apply(lanes.load(from + i), c + i, lanes));
+  });
 }
 inline void zero_floats(float* to, std::int64_t count) {
   for_vectors(count, [&](std::int64_t i, auto lanes) { lanes.store(to + i, Vec{}); });
@@ -32,7 +41,7 @@ inline void zero_floats(float* to, std::int64_t count) {
 inline void write_window_row(const Patches& t, const float* line, std::int64_t w0,
                              std::int64_t from, std::int64_t to, float* out) {
   const bool inside = w0 >= 0 && w0 + t.S <= t.W;
-  if (inside && t.spread_w == 1 && t.pitch == t.C) {
+  if (inside && t.spread_w == 1 && t.pitch == t.C && !t.prologue) {
     copy_floats(line + w0 * t.C + from, out, to - from);
     return;
   }
@@ -42,7 +51,7 @@ inline void write_window_row(const Patches& t, const float* line, std::int64_t w
     const std::int64_t w = (w0 + s) / t.spread_w;
     const bool there = w0 + s >= 0 && w < t.W && w * t.spread_w == w0 + s;
     if (there)
-      copy_floats(line + w * t.pitch + c, out, count);
+      copy_through(t.prologue, line + w * t.pitch + c, c, out, count);
     else
       zero_floats(out, count);
     from += count;

@@ -137,12 +137,15 @@ void write_outputs(const TileProduct& product, const float* products, std::int64
   }
 }
 
-// scratch: the panels, then one block of tiles and products per thread.
-void run_product(Ctx ctx, const TileProduct& product, const FilterView& view, std::int64_t N,
-                 const float* in, const float* bias, float* out) {
+// scratch: what the normalisation needs, the panels, then one block of tiles and products per
+// thread.
+void run_product(Ctx ctx, TileProduct product, const Normalisation& norm, const FilterView& view,
+                 std::int64_t N, const float* in, const float* bias, float* out) {
   const std::int64_t panel_floats = panels_of(product.out) * product.panel_floats();
   const std::int64_t part_floats = product.tile_floats() + product.product_floats();
-  float* panels = scratch_floats(ctx, panel_floats + ctx.threads * part_floats);
+  float* scales = scratch_floats(ctx, norm.floats() + panel_floats + ctx.threads * part_floats);
+  product.grid.prologue = norm.prologue(scales);
+  float* panels = scales + norm.floats();
   pack_panels(ctx, product, view, panels);
   const TileGrid& grid = product.grid;
   const std::int64_t total = N * grid.rows * grid.columns,
@@ -168,19 +171,19 @@ void run_product(Ctx ctx, const TileProduct& product, const FilterView& view, st
 
 }  // namespace
 
-void winograd_fwd(Ctx ctx, const Conv2dShape& s, const float* x, const float* w, const float* bias,
-                  float* y) {
+void winograd_fwd(Ctx ctx, const Conv2dShape& s, const Normalisation& norm, const float* x,
+                  const float* w, const float* bias, float* y) {
   const TileGrid grid{ceil_div(s.P, 2), ceil_div(s.Q, 2), s.H,    s.W, s.C,
                       s.x_pitch,        s.pad_h,          s.pad_w};
-  run_product(ctx, {grid, s.P, s.Q, s.C, s.K, s.y_pitch, false}, {w, 1, 9 * s.C, s.C, false}, s.N,
-              x, bias, y);
+  run_product(ctx, {grid, s.P, s.Q, s.C, s.K, s.y_pitch, false}, norm, {w, 1, 9 * s.C, s.C, false},
+              s.N, x, bias, y);
 }
 
 void winograd_bwd_data(Ctx ctx, const Conv2dShape& s, const float* dy, const float* w, float* dx,
                        Write write) {
   const TileGrid grid{ceil_div(s.H, 2), ceil_div(s.W, 2), s.P,        s.Q, s.K,
                       s.y_pitch,        2 - s.pad_h,      2 - s.pad_w};
-  run_product(ctx, {grid, s.H, s.W, s.K, s.C, s.x_pitch, write == Write::Add},
+  run_product(ctx, {grid, s.H, s.W, s.K, s.C, s.x_pitch, write == Write::Add}, {},
               {w, 9 * s.C, 1, s.C, true}, s.N, dy, nullptr, dx);
 }
 

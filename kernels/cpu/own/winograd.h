@@ -8,17 +8,18 @@
 #pragma once
 
 #include "kernels/cpu/own/parallel.h"
+#include "kernels/cpu/own/prologue.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
 
 constexpr int kPoints = 16;  // of a transformed tile
 
-void winograd_fwd(Ctx ctx, const Conv2dShape& shape, const float* x, const float* w,
-                  const float* bias, float* y);
+void winograd_fwd(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
+                  const float* w, const float* bias, float* y);
 void winograd_bwd_data(Ctx ctx, const Conv2dShape& shape, const float* dy, const float* w,
                        float* dx, Write write);
-void winograd_bwd_weight(Ctx ctx, const Conv2dShape& shape, const float* x, const float* dy,
-                         float* dw, Write write);
+void winograd_bwd_weight(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm,
+                         const float* x, const float* dy, float* dw, Write write);
 
 // --- transforms of one tile, a vector of channels at a time ----------------------------------
 
@@ -97,6 +98,7 @@ struct TileGrid {
   std::int64_t rows, columns;  // tiles per image
   std::int64_t H, W, C, pitch;
   std::int64_t pad_h, pad_w;
+  Prologue prologue = {};  // of the image; padding is zero behind it
 };
 
 // The transformed tiles of a block: [point][tile][kPatchPitch], channels [c, c + columns).

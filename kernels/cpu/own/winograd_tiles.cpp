@@ -6,7 +6,7 @@ namespace lamella::cpu::LAMELLA_ISA {
 namespace {
 
 // Calls transform(tile values, t) for each tile and vector of channels, then writes the points.
-template <int kSize, class Transform>
+template <int kSize, bool kNormalised, class Transform>
 inline void write_tiles(const TileGrid& grid, const float* base, std::int64_t first,
                         std::int64_t count, std::int64_t c, std::int64_t columns, float* out,
                         const Transform& transform) {
@@ -22,6 +22,7 @@ inline void write_tiles(const TileGrid& grid, const float* base, std::int64_t fi
           LAMELLA_UNROLL for (int b = 0; b < kSize; ++b) {
         const bool there = inside || (h + a >= 0 && h + a < grid.H && w + b >= 0 && w + b < grid.W);
         values[a][b] = there ? lanes.load(corner + (a * grid.W + b) * grid.pitch + k) : Vec{};
+        if (kNormalised && there) values[a][b] = grid.prologue.apply(values[a][b], c + k, lanes);
       }
       transform(values, points);
       LAMELLA_UNROLL for (int p = 0; p < kPoints; ++p)
@@ -34,16 +35,20 @@ inline void write_tiles(const TileGrid& grid, const float* base, std::int64_t fi
 
 void write_input_tiles(const TileGrid& grid, const float* base, std::int64_t first,
                        std::int64_t count, std::int64_t c, std::int64_t columns, float* out) {
-  write_tiles<4>(grid, base, first, count, c, columns, out, [](auto& values, auto& points) {
+  const auto transform = [](auto& values, auto& points) {
     transform_input(values);
     LAMELLA_UNROLL for (int p = 0; p < kPoints; ++p) points[p / 4][p % 4] = values[p / 4][p % 4];
-  });
+  };
+  if (grid.prologue)
+    write_tiles<4, true>(grid, base, first, count, c, columns, out, transform);
+  else
+    write_tiles<4, false>(grid, base, first, count, c, columns, out, transform);
 }
 
 void write_gradient_tiles(const TileGrid& grid, const float* base, std::int64_t first,
                           std::int64_t count, std::int64_t c, std::int64_t columns, float* out) {
-  write_tiles<2>(grid, base, first, count, c, columns, out,
-                 [](auto& values, auto& points) { transform_gradient(values, points); });
+  write_tiles<2, false>(grid, base, first, count, c, columns, out,
+                        [](auto& values, auto& points) { transform_gradient(values, points); });
 }
 
 }  // namespace lamella::cpu::LAMELLA_ISA

@@ -69,17 +69,20 @@ struct Gradient {
 
 }  // namespace
 
-void winograd_bwd_weight(Ctx ctx, const Conv2dShape& s, const float* x, const float* dy, float* dw,
-                         Write write) {
+void winograd_bwd_weight(Ctx ctx, const Conv2dShape& s, const Normalisation& norm, const float* x,
+                         const float* dy, float* dw, Write write) {
   const std::int64_t rows = ceil_div(s.P, 2), columns = ceil_div(s.Q, 2);
-  const Gradient gradient{s,
-                          {rows, columns, s.H, s.W, s.C, s.x_pitch, s.pad_h, s.pad_w},
-                          {rows, columns, s.P, s.Q, s.K, s.y_pitch, 0, 0}};
+  Gradient gradient{s,
+                    {rows, columns, s.H, s.W, s.C, s.x_pitch, s.pad_h, s.pad_w},
+                    {rows, columns, s.P, s.Q, s.K, s.y_pitch, 0, 0}};
   const std::int64_t total = s.N * rows * columns, blocks = ceil_div(total, kTiles);
   const std::int64_t wanted = round_up(ceil_div(total, kTilesPerSum), ctx.threads);
   const auto parts = static_cast<int>(smaller(wanted, blocks));
   const std::int64_t tile_floats = gradient.in_floats() + gradient.out_floats();
-  float* sums = scratch_floats(ctx, parts * (gradient.sum_floats() + tile_floats));
+  float* scales =
+      scratch_floats(ctx, norm.floats() + parts * (gradient.sum_floats() + tile_floats));
+  gradient.in.prologue = norm.prologue(scales);
+  float* sums = scales + norm.floats();
   for_parts(ctx, parts, blocks, [&](int part, std::int64_t begin, std::int64_t end) {
     float* own = sums + part * gradient.sum_floats();
     float* x_tiles = sums + parts * gradient.sum_floats() + part * tile_floats;

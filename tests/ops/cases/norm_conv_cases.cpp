@@ -157,6 +157,7 @@ const OpFamily forward_family{
         "N=1 H=3 W=4 C=640 K=32 R=1 S=1 relu_out=1",
         "N=1 H=6 W=5 C=8 K=16 R=3 S=3 pad=1x1 relu_out=1",
         "N=1 H=7 W=9 C=3 K=5 R=3 S=2 pad=1x2 stride=2x1 relu_in=1 relu_out=1",
+        "N=1 H=17 W=19 C=35 K=33 R=3 S=3 pad=1x1 relu_out=1 x_pitch=40 y_pitch=40",
     },
     forward_case};
 
@@ -173,6 +174,7 @@ const OpFamily backward_family{
         "N=1 H=32 W=20 C=8 K=32 R=1 S=1 relu_out=1",
         "N=1 H=6 W=5 C=8 K=16 R=3 S=3 pad=1x1 relu_out=1",
         "N=1 H=7 W=9 C=3 K=5 R=3 S=2 pad=1x2 stride=2x1 relu_in=1 relu_out=1",
+        "N=1 H=17 W=19 C=35 K=33 R=3 S=3 pad=1x1 relu_out=1 x_pitch=40 y_pitch=40 add=1",
     },
     backward_case};
 
