@@ -2,13 +2,15 @@
 // its seconds as a line of JSON. bench/compare.py lets it alternate with bench/peers/train_step.py,
 // which has the same options and prints the same lines.
 //   train_step --model NAME [--batch 12] [--size 256] [--channels 1] [--classes 14]
-//              [--threads 2] [--mode forward|backward|step]     backward: forward and backward;
+//              [--threads 2] [--mode inference|forward|backward|step]
+// inference: the forward pass of the inference form; backward: forward and backward;
 //              step: and Adam
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <set>
 #include <string>
 
 #include "engine/errors.h"
@@ -84,6 +86,7 @@ class Side {
       labels.push_back(static_cast<std::int32_t>(n % arguments.classes));
     }
     labels_ = ctx_.from_host(labels, {arguments.batch});
+    if (mode_ == "inference") model_ = model_.inference_form(ctx_, arguments.batch);
   }
 
   // The cross-entropy at inference: what both sides must agree on before anything is timed.
@@ -92,7 +95,7 @@ class Side {
   }
 
   void iterate() {
-    if (mode_ == "forward") {
+    if (mode_ == "forward" || mode_ == "inference") {
       ctx_.item(softmax_cross_entropy(ctx_, model_.forward(ctx_, x_), labels_));
       return;
     }
@@ -128,8 +131,9 @@ class Side {
 };
 
 void run(const Arguments& arguments) {
-  if (arguments.mode != "forward" && arguments.mode != "backward" && arguments.mode != "step") {
-    fail("--mode ", arguments.mode, "; use forward, backward or step");
+  const std::set<std::string> modes{"inference", "forward", "backward", "step"};
+  if (!modes.contains(arguments.mode)) {
+    fail("--mode ", arguments.mode, "; use inference, forward, backward or step");
   }
   Side side(arguments);
   const double initial = status_bytes("VmRSS");

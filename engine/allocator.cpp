@@ -40,6 +40,14 @@ void* Allocator::allocate(std::size_t bytes) {
   const std::size_t rounded = round_up(std::max<std::size_t>(bytes, 1), cache_ ? kAlign : 1);
   const std::lock_guard lock(mutex_);
   ++stats_.requests;
+  if (!in_pass_) return serve(rounded);
+  if (void* place = plan_.place(rounded)) return place;
+  void* data = serve(rounded);
+  plan_.note(data, rounded);
+  return data;
+}
+
+void* Allocator::serve(std::size_t rounded) {
   const auto found = free_.lower_bound({rounded, nullptr});
   if (found != free_.end() && (found->first <= kUnbroken || found->first / 2 <= rounded)) {
     return take(blocks_.find(found->second), rounded);
@@ -99,6 +107,10 @@ Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
 
 void Allocator::release(void* data) noexcept {
   const std::lock_guard lock(mutex_);
+  if (!plan_.release(data)) give(data);
+}
+
+void Allocator::give(void* data) {
   auto it = blocks_.find(static_cast<char*>(data));
   if (it == blocks_.end()) return;
   stats_.live -= it->second.bytes;
@@ -109,6 +121,24 @@ void Allocator::release(void* data) noexcept {
   const bool whole = block.segment_start && block.bytes == block.segment_bytes;
   // Small segments stay, to be shared by small tensors; pages of large ones serve any request.
   if (whole && (!cache_ || (block.bytes >= kUnbroken && pages_.keeps(block.bytes)))) give_back(it);
+}
+
+void Allocator::begin_pass() {
+  const std::lock_guard lock(mutex_);
+  plan_.begin();
+  in_pass_ = cache_;
+}
+
+void Allocator::end_pass() {
+  const std::lock_guard lock(mutex_);
+  in_pass_ = false;
+  const std::size_t arena = cache_ ? plan_.end() : 0;
+  if (arena == 0) return;
+  if (void* before = plan_.use(nullptr)) give(before);
+  give_back_free_segments();
+  pages_.release_free();
+  update_held();
+  plan_.use(serve(arena));
 }
 
 // Joins a free block with its free neighbours in the segment; returns the whole.

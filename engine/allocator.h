@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/memory_plan.h"
 #include "engine/page_pool.h"
 #include "kernels/backend.h"
 
@@ -38,6 +39,11 @@ class Allocator {
   void* allocate(std::size_t bytes);
   void release(void* data) noexcept;
 
+  // Between the two, requests are noted and, from the second pass of the same requests on, served
+  // from an arena that holds just them, without the device. Passes do not nest.
+  void begin_pass();
+  void end_pass();
+
   void release_cached();  // gives every wholly free segment back to the device
   void reset_peak();
   AllocatorStats stats() const;
@@ -52,6 +58,8 @@ class Allocator {
   };
   using Blocks = std::map<char*, Block>;
 
+  void* serve(std::size_t bytes);
+  void give(void* data);
   void* take(Blocks::iterator block, std::size_t bytes);
   Blocks::iterator new_segment(std::size_t bytes);
   Blocks::iterator coalesce(Blocks::iterator block);
@@ -68,6 +76,8 @@ class Allocator {
   Blocks blocks_;                                 // every block, by address
   std::set<std::pair<std::size_t, char*>> free_;  // free blocks, by size
   AllocatorStats stats_;
+  MemoryPlan plan_;
+  bool in_pass_ = false;
 };
 
 }  // namespace lamella

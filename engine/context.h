@@ -31,7 +31,7 @@ class Context {
     const Backend* backend = nullptr;  // use this one (yours, or a wrapper) instead of `device`
     int threads = 0;                   // CPU threads; 0: all that OpenMP offers
     std::uint64_t seed = 0;            // of dropout
-    std::size_t memory_cap = 0;        // bytes held by the allocator; 0: no limit
+    std::size_t memory_cap = 0;        // bytes held by an allocator; 0: no limit
     bool cache_memory = true;  // false: one device allocation per tensor, for memory checkers
     bool poison = false;       // fill new tensors with NaN, to find reads of unwritten memory
     bool trace_ops = false, trace_allocations = false;  // also switched on by LAMELLA_TRACE
@@ -70,6 +70,11 @@ class Context {
   void call(const char* name, Entry entry, const KernelShape& shape, Args... args) {
     const auto kernel = kernels_.*entry;
     if (kernel == nullptr) missing_kernel(name);
+    invoke(name, kernel, shape, args...);
+  }
+  // Calls a kernel that need not be of the table, under this name in trace and profile.
+  template <class Kernel, class KernelShape, class... Args>
+  void invoke(const char* name, Kernel kernel, const KernelShape& shape, Args... args) {
     if (trace_ops_) trace(std::string(name) + " " + describe(shape));
     if (profile == nullptr) {
       kernel(kernel_context_, shape, args...);
@@ -88,10 +93,13 @@ class Context {
   Tape tape;
   const Backend& backend() const { return backend_; }
   Allocator& allocator() { return *allocator_; }
+  // A second allocator, for computations that leave nothing behind. See PassMemory.
+  const std::shared_ptr<Allocator>& pass_allocator();
   int threads() const { return kernel_context_.threads; }
   void synchronize();
 
  private:
+  friend class PassMemory;
   template <class T>
   Tensor from_host_integers(std::span<const T> values, const Shape& shape, DType dtype);
   [[noreturn]] void missing_kernel(const char* name) const;
@@ -109,10 +117,27 @@ class Context {
   const Backend& backend_;
   KernelTable kernels_;
   KernelContext kernel_context_;
-  std::shared_ptr<Allocator> allocator_;
+  std::shared_ptr<Allocator> allocator_;  // in use: one of the two
+  std::shared_ptr<Allocator> home_allocator_, pass_allocator_;
+  std::size_t memory_cap_;
+  bool cache_memory_;
   std::shared_ptr<Storage> workspace_;
   bool poison_, trace_ops_, trace_allocations_;
   TraceSink trace_;
+};
+
+// Takes the memory of new tensors from pass_allocator() for a scope, one pass of its plan
+// (engine/memory_plan.h): they must not outlive it by more than what their values are read for.
+class PassMemory {
+ public:
+  explicit PassMemory(Context& ctx);
+  ~PassMemory();
+  PassMemory(const PassMemory&) = delete;
+  PassMemory& operator=(const PassMemory&) = delete;
+
+ private:
+  Context& ctx_;
+  std::shared_ptr<Allocator> before_;
 };
 
 // Switches gradient recording for a scope.

@@ -44,6 +44,10 @@ std::string describe(const NormConv2dShape& s) {
          describe(s.conv);
 }
 
+std::string describe(const FusedConv2dShape& s) {
+  return s.normalised ? describe(s.norm) : describe(s.norm.conv);
+}
+
 std::string describe(const LinearShape& s) {
   return text("N=", s.N, " C=", s.C, " K=", s.K) + tail("x_pitch", s.x_pitch, s.y_pitch, s.dtype);
 }

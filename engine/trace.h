@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "kernels/shapes.h"
+#include "kernels/fused_conv.h"
 
 namespace lamella {
 
@@ -17,6 +17,7 @@ std::string describe(const AddShape&);
 std::string describe(const CastShape&);
 std::string describe(const Conv2dShape&);
 std::string describe(const NormConv2dShape&);
+std::string describe(const FusedConv2dShape&);  // that of what it is at its core
 std::string describe(const LinearShape&);
 std::string describe(const BatchNormShape&);
 std::string describe(const Pool2dShape&);

@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fused_conv.h"
 #include "kernels/kernel_table.h"
 
 namespace lamella {
 
-constexpr std::uint32_t kBackendAbi = 2;
+constexpr std::uint32_t kBackendAbi = 3;
 
 struct Backend {
   std::uint32_t abi = kBackendAbi;
@@ -35,6 +36,9 @@ struct Backend {
   // of their allocation. Only for devices that spend memory when it is first touched, not in
   // allocate, and that let release take any part of an allocation.
   bool (*move_pages)(void* from, void* to, std::size_t bytes) = nullptr;
+
+  // Null where the backend has none.
+  const FusedConvolution* fused = nullptr;
 };
 
 }  // namespace lamella

@@ -45,6 +45,14 @@ Tensor Concat::forward(Context& ctx, const Tensor& x, Tensor out) const {
   return recorded ? all : all.detach();
 }
 
+ModulePtr Concat::inference_form(Context& ctx, const Shape& x) const {
+  Branches branches;
+  for (const auto& [name, branch] : branches_) {
+    branches.emplace_back(name, branch->inference_form(ctx, x));
+  }
+  return std::make_unique<Concat>(std::move(branches));
+}
+
 void Concat::collect(const std::string& prefix, std::vector<Parameter>& into) const {
   for (const auto& [name, branch] : branches_) branch->collect(join_names(prefix, name), into);
 }

@@ -14,6 +14,7 @@ class Concat : public Module {
   // Throws Error where branches differ in height or width.
   Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
  private:
   std::vector<Shape> parts(const Shape& x) const;  // of the branches

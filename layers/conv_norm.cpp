@@ -1,5 +1,7 @@
 #include "layers/conv_norm.h"
 
+#include "layers/packed.h"
+
 namespace lamella {
 namespace {
 
@@ -23,6 +25,11 @@ ConvNorm::ConvNorm(Context& ctx, Conv2dSpec spec, BatchNormOptions bn, ConvNormN
 
 Tensor ConvNorm::forward(Context& ctx, const Tensor& x, Tensor out) const {
   return norm_.forward(ctx, conv_.forward(ctx, x), std::move(out));
+}
+
+ModulePtr ConvNorm::inference_form(Context& ctx, const Shape& x) const {
+  const FoldedConv folded = fold(ctx, conv_.weight(), {}, norm_.tensors(), norm_.options().eps);
+  return std::make_unique<PackedConv>(ctx, folded, conv_.options(), norm_.options().relu_out, x);
 }
 
 void ConvNorm::collect(const std::string& prefix, std::vector<Parameter>& into) const {

@@ -19,6 +19,7 @@ class ConvNorm : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override { return conv_.output_shape(x); }
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
  private:
   Conv2d conv_;

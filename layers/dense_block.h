@@ -23,8 +23,12 @@ class DenseBlock : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
  private:
+  DenseBlock(const DenseBlockSpec& spec, std::vector<ModulePtr> layers)
+      : spec_(spec), layers_(std::move(layers)) {}
+
   DenseBlockSpec spec_;
   std::vector<ModulePtr> layers_;
 };

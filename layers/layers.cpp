@@ -1,5 +1,7 @@
 #include "layers/layers.h"
 
+#include "layers/packed.h"
+
 namespace lamella {
 
 std::string join_names(const std::string& prefix, const std::string& name) {
@@ -34,6 +36,19 @@ void Conv2d::collect(const std::string& prefix, std::vector<Parameter>& into) co
   into.push_back(
       {join_names(prefix, "weight"), weight_, ParameterKind::Weight, spec_.l2, spec_.stddev});
   if (bias_.defined()) into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
+}
+
+ModulePtr Conv2d::inference_form(Context& ctx, const Shape& x) const {
+  return std::make_unique<PackedConv>(ctx, FoldedConv{weight_, bias_}, spec_.options, false, x);
+}
+
+Tensor ConvRelu::forward(Context& ctx, const Tensor& x, Tensor out) const {
+  return relu(ctx, conv_.forward(ctx, x), std::move(out));
+}
+
+ModulePtr ConvRelu::inference_form(Context& ctx, const Shape& x) const {
+  return std::make_unique<PackedConv>(ctx, FoldedConv{conv_.weight(), conv_.bias()},
+                                      conv_.options(), true, x);
 }
 
 Linear::Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2, float stddev)
@@ -89,6 +104,16 @@ Shape Sequential::output_shape(const Shape& x) const {
   Shape shape = x;
   for (const auto& [name, child] : children_) shape = child->output_shape(shape);
   return shape;
+}
+
+ModulePtr Sequential::inference_form(Context& ctx, const Shape& x) const {
+  Children children;
+  Shape shape = x;
+  for (const auto& [name, child] : children_) {
+    children.emplace_back(name, child->inference_form(ctx, shape));
+    shape = child->output_shape(shape);
+  }
+  return std::make_unique<Sequential>(std::move(children));
 }
 
 void Sequential::collect(const std::string& prefix, std::vector<Parameter>& into) const {

@@ -31,13 +31,30 @@ class Conv2d : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
   const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }  // undefined where there is none
   const Conv2dOptions& options() const { return spec_.options; }
 
  private:
   Conv2dSpec spec_;
   Tensor weight_, bias_;
+};
+
+// Convolution, then ReLU.
+class ConvRelu : public Module {
+ public:
+  ConvRelu(Context& ctx, const Conv2dSpec& spec) : conv_(ctx, spec) {}
+  Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
+  Shape output_shape(const Shape& x) const override { return conv_.output_shape(x); }
+  void collect(const std::string& prefix, std::vector<Parameter>& into) const override {
+    conv_.collect(prefix, into);
+  }
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
+
+ private:
+  Conv2d conv_;
 };
 
 class Linear : public Module {
@@ -46,6 +63,9 @@ class Linear : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context&, const Shape&) const override {
+    return std::make_unique<Linear>(*this);
+  }
 
  private:
   float l2_, stddev_;
@@ -58,6 +78,9 @@ class BatchNorm2d : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override { return x; }
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context&, const Shape&) const override {
+    return std::make_unique<BatchNorm2d>(*this);
+  }
 
   const BatchNormTensors& tensors() const { return tensors_; }
   const BatchNormOptions& options() const { return options_; }
@@ -79,6 +102,9 @@ class Operation : public Module {
   }
   Shape output_shape(const Shape& x) const override { return output_shape_(x); }
   void collect(const std::string&, std::vector<Parameter>&) const override {}
+  ModulePtr inference_form(Context&, const Shape&) const override {
+    return std::make_unique<Operation>(*this);
+  }
 
  private:
   Function function_;
@@ -102,6 +128,7 @@ class Sequential : public Module {
   Tensor forward(Context& ctx, const Tensor& x, Tensor out = {}) const override;
   Shape output_shape(const Shape& x) const override;
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
  private:
   Children children_;

@@ -28,6 +28,9 @@ struct Parameter {
 // How weights start. Biases and shifts start at 0, scales and running variances at 1.
 enum class Init { KaimingNormal, KaimingUniform, GlorotUniform, GlorotNormal, TruncatedNormal };
 
+class Module;
+using ModulePtr = std::unique_ptr<Module>;
+
 class Module {
  public:
   virtual ~Module() = default;
@@ -37,8 +40,10 @@ class Module {
   virtual Shape output_shape(const Shape& x) const = 0;
   // Appends this layer's parameters, their names behind `prefix`.
   virtual void collect(const std::string& prefix, std::vector<Parameter>& into) const = 0;
+  // The same map for inference only, at its best for images of shape x: batch norm folded into the
+  // convolution before it, filters packed. It keeps the values of today: what training changes
+  // later it need not see. Of parameters it has only those that it uses as they are.
+  virtual ModulePtr inference_form(Context& ctx, const Shape& x) const = 0;
 };
-
-using ModulePtr = std::unique_ptr<Module>;
 
 }  // namespace lamella

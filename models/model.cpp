@@ -58,6 +58,12 @@ Shape Model::shape_behind(std::size_t stages) const {
   return shape;
 }
 
+Shape Model::shape_of(const std::string& layer, std::int64_t images) const {
+  const Shape one = shape_behind(layer.empty() ? stages_.size() : stage_of(layer) + 1);
+  if (one.rank() == 4 && layer != "features") return {images, one[1], one[2], one[3]};
+  return {images, one.channels()};
+}
+
 void Model::collect() {
   parameters_.clear();
   for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -107,6 +113,22 @@ void Model::set_head(Context& ctx, const std::string& kind) {
   collect();
 }
 
+Model Model::inference_form(Context& ctx, std::int64_t batch) const {
+  if (batch < 1) fail("inference_form for batches of ", batch, "; use 1 or more");
+  const GradScope nothing_recorded(ctx, false);
+  Stages stages;
+  Shape shape{batch, spec_.height, spec_.width, spec_.channels};
+  for (const Stage& stage : stages_) {
+    stages.push_back({stage.name, stage.prefix, stage.module->inference_form(ctx, shape)});
+    shape = stage.module->output_shape(shape);
+  }
+  Model model(spec_, std::move(stages), init_, stddev_);
+  model.cut_ = cut_;
+  model.inference_ = true;
+  model.forward(ctx, ctx.zeros({batch, spec_.height, spec_.width, spec_.channels}));
+  return model;
+}
+
 void Model::freeze(const std::function<bool(const Parameter&)>& frozen) const {
   for (const Parameter& parameter : parameters_) {
     if (parameter.trained()) parameter.tensor.freeze(frozen(parameter));
@@ -119,6 +141,14 @@ Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) c
     fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
          spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
   }
+  if (!inference_) return run(ctx, x, layer);
+  // What is returned outlives the pass: it is copied to memory of its own.
+  const Tensor returned = ctx.empty(shape_of(layer, x.dim(0)), x.dtype());
+  const PassMemory memory(ctx);
+  return copy_into(ctx, run(ctx, x, layer), returned);
+}
+
+Tensor Model::run(Context& ctx, const Tensor& x, const std::string& layer) const {
   const std::size_t last = layer.empty() ? stages_.size() - 1 : stage_of(layer);
   Tensor value = x;
   for (std::size_t i = 0; i <= last; ++i) value = stages_[i].module->forward(ctx, value);

@@ -62,6 +62,12 @@ class Model {
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
   std::int64_t parameter_count() const;  // trained ones
   void zero_grad() const;
+  // The same network for inference only, at its best for batches of `batch` images: batch norm
+  // folded into the convolution before it, filters packed as the backend computes with them. It
+  // keeps the weights of today; this model may go. It is run once, on zeros, which plans its
+  // memory: calls with this batch take none from the device, but for what they return. Every
+  // Context that runs it plans anew with its first call.
+  Model inference_form(Context& ctx, std::int64_t batch) const;
   // Lets training change only the parameters that `frozen` says no to. A batch norm whose scale is
   // frozen uses its running statistics and keeps them.
   void freeze(const std::function<bool(const Parameter&)>& frozen) const;
@@ -69,14 +75,17 @@ class Model {
   void initialise(Context& ctx, std::uint64_t seed) const;
 
  private:
+  Tensor run(Context& ctx, const Tensor& x, const std::string& layer) const;
   void collect();                                // the parameters of all stages
   Shape shape_behind(std::size_t stages) const;  // for one image
+  Shape shape_of(const std::string& layer, std::int64_t images) const;
 
   ModelSpec spec_;
   Stages stages_;
   Init init_;
   float stddev_;
   bool cut_ = false;
+  bool inference_ = false;  // its temporaries come from the context's pass_allocator()
   std::vector<Parameter> parameters_;
 };
 

@@ -7,11 +7,10 @@
 namespace lamella::networks {
 namespace {
 
-// Convolution with bias, then ReLU.
+// A convolution with bias and ReLU; its parameters' names begin with `name`.
 ModulePtr conv_relu(Context& ctx, const std::string& name, const Conv2dSpec& spec) {
   Sequential::Children children;
-  children.emplace_back(name, std::make_unique<Conv2d>(ctx, spec));
-  children.emplace_back("", rectified());
+  children.emplace_back(name, std::make_unique<ConvRelu>(ctx, spec));
   return std::make_unique<Sequential>(std::move(children));
 }
 
@@ -50,8 +49,7 @@ Model squeezenet(Context& ctx, const ModelSpec& spec) {
   last.stddev = 0.01F;
   Sequential::Children classifier;
   classifier.emplace_back("", dropped(0.5F, 1));
-  classifier.emplace_back("1", std::make_unique<Conv2d>(ctx, last));
-  classifier.emplace_back("", rectified());
+  classifier.emplace_back("1", std::make_unique<ConvRelu>(ctx, last));
   classifier.emplace_back("", global_pool());
   stages.push_back(
       {"classifier", "classifier", std::make_unique<Sequential>(std::move(classifier))});

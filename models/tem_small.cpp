@@ -21,13 +21,10 @@ BatchNormOptions keras_batch_norm() {
   return options;
 }
 
-ModulePtr conv3x3(Context& ctx, std::int64_t in, std::int64_t out, std::int64_t pad) {
-  Conv2dSpec spec;
-  spec.in = in;
-  spec.out = out;
-  spec.options.pad_h = spec.options.pad_w = pad;
+Conv2dSpec filter3x3(std::int64_t in, std::int64_t out, std::int64_t pad) {
+  Conv2dSpec spec = square(in, out, 3, 1, pad);
   spec.l2 = kL2;
-  return std::make_unique<Conv2d>(ctx, spec);
+  return spec;
 }
 
 // y = [bn(relu(conv(bn(relu(conv x))))), x], halved by max pooling, dropped out.
@@ -35,9 +32,9 @@ class Stage : public Module {
  public:
   Stage(Context& ctx, std::int64_t in, std::int64_t middle, std::int64_t out, float p,
         std::uint32_t number)
-      : conv1_(conv3x3(ctx, in, middle, 1)),
+      : conv1_(std::make_unique<Conv2d>(ctx, filter3x3(in, middle, 1))),
         bn1_(std::make_unique<BatchNorm2d>(ctx, middle, keras_batch_norm())),
-        conv2_(conv3x3(ctx, middle, out, 1)),
+        conv2_(std::make_unique<Conv2d>(ctx, filter3x3(middle, out, 1))),
         bn2_(std::make_unique<BatchNorm2d>(ctx, out, keras_batch_norm())),
         out_(out),
         p_(p),
@@ -67,7 +64,24 @@ class Stage : public Module {
     bn2_->collect(join_names(prefix, "bn2"), into);
   }
 
+  // The ReLU stands between a convolution and its norm, which so cannot be folded.
+  ModulePtr inference_form(Context& ctx, const Shape& x) const override {
+    const Shape middle = conv1_->output_shape(x);
+    return ModulePtr(new Stage(conv1_->inference_form(ctx, x), bn1_->inference_form(ctx, middle),
+                               conv2_->inference_form(ctx, middle),
+                               bn2_->inference_form(ctx, conv2_->output_shape(middle)), *this));
+  }
+
  private:
+  Stage(ModulePtr conv1, ModulePtr bn1, ModulePtr conv2, ModulePtr bn2, const Stage& like)
+      : conv1_(std::move(conv1)),
+        bn1_(std::move(bn1)),
+        conv2_(std::move(conv2)),
+        bn2_(std::move(bn2)),
+        out_(like.out_),
+        p_(like.p_),
+        number_(like.number_) {}
+
   ModulePtr conv1_, bn1_, conv2_, bn2_;
   std::int64_t out_;
   float p_;
@@ -103,8 +117,7 @@ Model tem_small(Context& ctx, const ModelSpec& spec) {
   add("stage4", std::make_unique<Stage>(ctx, 256, 128, 128, 0.35F, 4));
 
   Sequential::Children last;
-  last.emplace_back("conv", conv3x3(ctx, 384, 256, 0));
-  last.emplace_back("", rectified());
+  last.emplace_back("conv", std::make_unique<ConvRelu>(ctx, filter3x3(384, 256, 0)));
   add("last", std::make_unique<Sequential>(std::move(last)));
 
   Sequential::Children head;

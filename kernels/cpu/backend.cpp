@@ -146,6 +146,7 @@ Backend make_backend() {
   backend.synchronize = [](void*) {};
   backend.unavailable = why_unavailable;
   backend.move_pages = move_pages;
+  backend.fused = &chosen_fused();
   return backend;
 }
 
@@ -164,6 +165,11 @@ const char* cpu_isa() {
 const KernelTable& cpu_own_table() {
   static const KernelTable table = cpu::isa_choice().isa->kernel_table();
   return table;
+}
+
+const FusedConvolution& cpu_own_fused() {
+  static const FusedConvolution fused = cpu::isa_choice().isa->fused_convolution();
+  return fused;
 }
 
 const KernelTable* cpu_onednn_table() {

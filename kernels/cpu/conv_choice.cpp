@@ -2,6 +2,7 @@
 #include "kernels/cpu/conv_choice.h"
 
 #include "kernels/cpu/backend.h"
+#include "kernels/cpu/onednn.h"
 
 namespace lamella::cpu {
 namespace {
@@ -42,6 +43,43 @@ bool winograd_suits(ConvKind kind, const Conv2dShape& s) {
 
 bool own_conv_is_faster(ConvKind kind, const Conv2dShape& shape) {
   return winograd_suits(kind, shape);
+}
+
+namespace {
+
+// Own, besides Winograd's form: 1x1 of stride 1, where packed filters make it as fast as oneDNN and
+// slices are read and written where they are; and whatever oneDNN has only reference code for.
+const FusedConvolution& fused_for(const KernelContext& ctx, const FusedConv2dShape& shape) {
+  const Conv2dShape& s = shape.norm.conv;
+  const bool pointwise =
+      s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
+  const FusedConvolution* onednn = onednn_fused();
+  if (onednn == nullptr || pointwise || shape.normalised ||
+      own_conv_is_faster(ConvKind::Forward, s) || onednn->layout(ctx, shape) == 0) {
+    return cpu_own_fused();
+  }
+  return *onednn;
+}
+
+}  // namespace
+
+const FusedConvolution& chosen_fused() {
+  static const FusedConvolution fused{
+      [](const KernelContext& ctx, const FusedConv2dShape& shape) {
+        return fused_for(ctx, shape).layout(ctx, shape);
+      },
+      [](const KernelContext& ctx, const FusedConv2dShape& shape) {
+        return fused_for(ctx, shape).packed_bytes(ctx, shape);
+      },
+      [](const KernelContext& ctx, const FusedConv2dShape& shape, const void* w, void* packed) {
+        fused_for(ctx, shape).pack(ctx, shape, w, packed);
+      },
+      [](const KernelContext& ctx, const FusedConv2dShape& shape, const void* x, const float* mean,
+         const float* var, const float* gamma, const float* beta, const void* packed,
+         const float* bias, void* y) {
+        fused_for(ctx, shape).run(ctx, shape, x, mean, var, gamma, beta, packed, bias, y);
+      }};
+  return fused;
 }
 
 void choose_convolutions(KernelTable& table) {

@@ -2,7 +2,7 @@
 // are measurements (README.md); compiled once, for the baseline instruction set.
 #pragma once
 
-#include "kernels/kernel_table.h"
+#include "kernels/fused_conv.h"
 
 namespace lamella::cpu {
 
@@ -18,5 +18,8 @@ bool own_conv_is_faster(ConvKind kind, const Conv2dShape& shape);
 // Turns the convolution entries of a table of own kernels into ones that make this choice on each
 // call; changes nothing where built without oneDNN.
 void choose_convolutions(KernelTable& table);
+
+// The same choice for convolution at inference.
+const FusedConvolution& chosen_fused();
 
 }  // namespace lamella::cpu

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "kernels/kernel_table.h"
+#include "kernels/fused_conv.h"
 
 namespace lamella::cpu {
 
@@ -12,6 +12,7 @@ struct Isa {
   const char* description;  // for people
   bool (*supported)();      // by this processor
   KernelTable (*kernel_table)();
+  FusedConvolution (*fused_convolution)();
 };
 
 // From the lowest up; the first is always supported.

@@ -6,6 +6,9 @@ namespace lamella::cpu {
 const KernelTable* onednn_table(const char*) {
   return nullptr;
 }
+const FusedConvolution* onednn_fused() {
+  return nullptr;
+}
 std::string onednn_version() {
   return {};
 }

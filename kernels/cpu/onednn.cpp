@@ -1,8 +1,9 @@
-// Convolution by oneDNN, 2.6 and 3.x; the only file that sees it.
+// Long file: only one may see oneDNN. Convolution by oneDNN, 2.6 and 3.x.
 //
 // It is fast on dense NHWC activations and filters in a layout of its own choice; channel slices
 // and filters in a fixed layout make it fall to reference code, 300 times slower. So filters are
-// reordered on each call, slices packed into scratch, and the rest goes to the own kernels.
+// reordered on each call, or once for inference, slices packed into scratch, and the rest goes to
+// the own kernels.
 #include "kernels/cpu/onednn.h"
 
 #include <algorithm>
@@ -11,9 +12,11 @@
 #include <cstring>
 #include <dnnl.hpp>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/lru_cache.h"
@@ -44,15 +47,28 @@ const dnnl::engine& cpu_engine() {
 
 // --- plans --------------------------------------------------------------------------------------
 
-dnnl::primitive_attr scratchpad_attr() {
+dnnl::primitive_attr scratchpad_attr(bool relu = false) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (!relu) return attr;
+  dnnl::post_ops after;
+#if DNNL_VERSION_MAJOR >= 3
+  after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+  after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+  attr.set_post_ops(after);
   return attr;
 }
 
+// What stands behind a convolution.
+struct Epilogue {
+  bool bias = false, relu = false;
+};
+
 // The operands as oneDNN names them, and the differences between its two interfaces.
 struct ConvDescription {
-  ConvDescription(const Conv2dShape& s, bool with_bias)
+  ConvDescription(const Conv2dShape& s, Epilogue epilogue)
       : x({s.N, s.C, s.H, s.W}, kF32, Tag::nhwc),
         w({s.K, s.C, s.R, s.S}, kF32, Tag::any),
         y({s.N, s.K, s.P, s.Q}, kF32, Tag::nhwc),
@@ -61,8 +77,9 @@ struct ConvDescription {
         padding({s.pad_h, s.pad_w}),
         // What the windows do not reach at the far edge is padding left out.
         padding_end({(s.P - 1) * s.stride_h + s.R - s.H - s.pad_h,
-                     (s.Q - 1) * s.stride_w + s.S - s.W - s.pad_w}) {
-    if (with_bias) bias = Memory::desc({s.K}, kF32, Tag::x);
+                     (s.Q - 1) * s.stride_w + s.S - s.W - s.pad_w}),
+        relu(epilogue.relu) {
+    if (epilogue.bias) bias = Memory::desc({s.K}, kF32, Tag::x);
   }
 
   static constexpr auto kDirect = dnnl::algorithm::convolution_direct;
@@ -72,11 +89,11 @@ struct ConvDescription {
     using Forward = dnnl::convolution_forward;
 #if DNNL_VERSION_MAJOR >= 3
     return Forward::primitive_desc(cpu_engine(), kTraining, kDirect, x, w, bias, y, strides,
-                                   padding, padding_end, scratchpad_attr());
+                                   padding, padding_end, scratchpad_attr(relu));
 #else
     return Forward::primitive_desc(
         Forward::desc(kTraining, kDirect, x, w, bias, y, strides, padding, padding_end),
-        scratchpad_attr(), cpu_engine());
+        scratchpad_attr(relu), cpu_engine());
 #endif
   }
 
@@ -94,6 +111,7 @@ struct ConvDescription {
 
   Memory::desc x, w, y, own_w, bias;
   Memory::dims strides, padding, padding_end;
+  bool relu;
 };
 
 template <class Description>
@@ -122,7 +140,7 @@ std::optional<Plan> plan_turned(const Conv2dShape& s) {
   forward.H = s.P, forward.W = s.Q, forward.C = s.K;
   forward.P = s.H, forward.Q = s.W, forward.K = s.C;
   forward.pad_h = s.R - 1 - s.pad_h, forward.pad_w = s.S - 1 - s.pad_w;
-  const ConvDescription conv(forward, false);
+  const ConvDescription conv(forward, {});
   const auto description = conv.forward();
   if (std::strncmp(description.impl_info_str(), "brg", 3) != 0) return {};
   Plan plan;
@@ -136,10 +154,10 @@ std::optional<Plan> plan_turned(const Conv2dShape& s) {
   return plan;
 }
 
-Plan make_plan(ConvKind kind, const Conv2dShape& shape, bool with_bias) {
+Plan make_plan(ConvKind kind, const Conv2dShape& shape, Epilogue epilogue) {
   if (kind == ConvKind::BackwardData)
     if (std::optional<Plan> turned = plan_turned(shape)) return *turned;
-  const ConvDescription conv(shape, with_bias);
+  const ConvDescription conv(shape, epilogue);
   Plan plan;
   plan.x = conv.x, plan.y = conv.y, plan.bias = conv.bias, plan.own_w = conv.own_w;
   const auto use = [&](const auto& description, const Memory::desc& w, auto primitive) {
@@ -165,9 +183,9 @@ Plan make_plan(ConvKind kind, const Conv2dShape& shape, bool with_bias) {
   return plan;
 }
 
-Plan plan_or_none(ConvKind kind, const Conv2dShape& shape, bool with_bias) {
+Plan plan_or_none(ConvKind kind, const Conv2dShape& shape, Epilogue epilogue) {
   try {
-    return make_plan(kind, shape, with_bias);
+    return make_plan(kind, shape, epilogue);
   } catch (const dnnl::error&) {  // not implemented: the own kernels take the shape
     return {};
   }
@@ -175,9 +193,9 @@ Plan plan_or_none(ConvKind kind, const Conv2dShape& shape, bool with_bias) {
 
 // Plans are kept by everything that decides them. A primitive keeps the number of threads that it
 // was made for.
-std::shared_ptr<const Plan> find_plan(ConvKind kind, const Conv2dShape& s, bool with_bias,
+std::shared_ptr<const Plan> find_plan(ConvKind kind, const Conv2dShape& s, Epilogue epilogue,
                                       int threads) {
-  using Key = std::array<std::int64_t, 16>;
+  using Key = std::array<std::int64_t, 17>;
   static LruCache<Key, Plan> cache(kPlansKept);
   const Key key = {static_cast<std::int64_t>(kind),
                    s.N,
@@ -193,11 +211,12 @@ std::shared_ptr<const Plan> find_plan(ConvKind kind, const Conv2dShape& s, bool 
                    s.stride_w,
                    s.pad_h,
                    s.pad_w,
-                   with_bias,
+                   epilogue.bias,
+                   epilogue.relu,
                    threads};
   return cache.get(key, [&] {
     const ThreadScope scope(threads);
-    return plan_or_none(kind, s, with_bias);
+    return plan_or_none(kind, s, epilogue);
   });
 }
 
@@ -274,9 +293,9 @@ bool nothing_to_do(const Conv2dShape& s) {
 
 // The plan of a call, or null where the own kernels must do it.
 std::shared_ptr<const Plan> usable_plan(const KernelContext& ctx, ConvKind kind,
-                                        const Conv2dShape& shape, bool with_bias) {
+                                        const Conv2dShape& shape, Epilogue epilogue) {
   if (shape.dtype != DType::F32 || nothing_to_do(shape)) return nullptr;
-  auto plan = find_plan(kind, shape, with_bias, ctx.threads);
+  auto plan = find_plan(kind, shape, epilogue, ctx.threads);
   return plan->primitive ? plan : nullptr;
 }
 
@@ -290,26 +309,28 @@ struct Pixels {
   Write write;
 };
 
+// w as the engine has it or, `packed`, as the plan wants it.
 void apply_filters(const KernelContext& ctx, const Conv2dShape& shape, const Plan& plan,
-                   const Pixels& pixels, const void* w, const float* bias) {
+                   const Pixels& pixels, const void* w, const float* bias, bool packed = false) {
   const SliceShape &in = pixels.in_slice, &out = pixels.out_slice;
   const bool direct = out.x_pitch == out.C && pixels.write == Write::Set;
   Run run(ctx, plan);
   const std::size_t scratchpad = run.reserve(plan.scratchpad.get_size());
   const std::size_t reorder_scratchpad = run.reserve(plan.reorder_scratchpad.get_size());
-  const std::size_t filters = run.reserve(plan.reorder_w ? plan.w.get_size() : 0);
+  const bool reorder = plan.reorder_w && !packed;
+  const std::size_t filters = run.reserve(reorder ? plan.w.get_size() : 0);
   const std::size_t turned = run.reserve(plan.turned ? plan.own_w.get_size() : 0);
   const std::size_t packed_in = run.reserve(in.x_pitch == in.C ? 0 : pixels.in_desc.get_size());
   const std::size_t packed_out = run.reserve(direct ? 0 : pixels.out_desc.get_size());
   run.allocate();
   if (plan.turned) w = reverse_taps(shape, w, run.at(turned));
-  if (plan.reorder_w)
+  if (reorder)
     run.reorder_filters(plan.own_w, w, plan.w, run.at(filters), run.at(reorder_scratchpad));
   void* result = direct ? pixels.out : run.at(packed_out);
   const void* source = dense(ctx, in, pixels.in, run.at(packed_in));
   std::unordered_map<int, Memory> arguments = {
       {pixels.in_argument, run.memory(pixels.in_desc, source)},
-      {DNNL_ARG_WEIGHTS, run.memory(plan.w, plan.reorder_w ? run.at(filters) : w)},
+      {DNNL_ARG_WEIGHTS, run.memory(plan.w, reorder ? run.at(filters) : w)},
       {pixels.out_argument, run.memory(pixels.out_desc, result)},
       {DNNL_ARG_SCRATCHPAD, run.memory(plan.scratchpad, run.at(scratchpad))}};
   if (bias != nullptr) arguments.emplace(DNNL_ARG_BIAS, run.memory(plan.bias, bias));
@@ -319,7 +340,7 @@ void apply_filters(const KernelContext& ctx, const Conv2dShape& shape, const Pla
 
 void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& shape, const void* x, const void* w,
                 const float* bias, void* y) {
-  const auto plan = usable_plan(ctx, ConvKind::Forward, shape, bias != nullptr);
+  const auto plan = usable_plan(ctx, ConvKind::Forward, shape, {bias != nullptr, false});
   if (plan == nullptr) return cpu_own_table().conv2d_fwd(ctx, shape, x, w, bias, y);
   apply_filters(ctx, shape, *plan,
                 {input_slice(shape), output_slice(shape), plan->x, plan->y, DNNL_ARG_SRC,
@@ -329,7 +350,7 @@ void conv2d_fwd(const KernelContext& ctx, const Conv2dShape& shape, const void* 
 
 void conv2d_bwd_data(const KernelContext& ctx, const Conv2dShape& shape, const void* dy,
                      const void* w, void* dx, Write write) {
-  const auto plan = usable_plan(ctx, ConvKind::BackwardData, shape, false);
+  const auto plan = usable_plan(ctx, ConvKind::BackwardData, shape, {});
   if (plan == nullptr) return cpu_own_table().conv2d_bwd_data(ctx, shape, dy, w, dx, write);
   apply_filters(ctx, shape, *plan,
                 {output_slice(shape), input_slice(shape), plan->y, plan->x,
@@ -340,7 +361,7 @@ void conv2d_bwd_data(const KernelContext& ctx, const Conv2dShape& shape, const v
 
 void conv2d_bwd_weight(const KernelContext& ctx, const Conv2dShape& shape, const void* x,
                        const void* dy, void* dw, Write write) {
-  const auto plan = usable_plan(ctx, ConvKind::BackwardWeight, shape, false);
+  const auto plan = usable_plan(ctx, ConvKind::BackwardWeight, shape, {});
   if (plan == nullptr) return cpu_own_table().conv2d_bwd_weight(ctx, shape, x, dy, dw, write);
   const SliceShape in = input_slice(shape), out = output_slice(shape);
   Run run(ctx, *plan);
@@ -364,6 +385,59 @@ void conv2d_bwd_weight(const KernelContext& ctx, const Conv2dShape& shape, const
   if (own != dw) cpu_own_table().copy(ctx, {1, count, count, count}, own, dw, Write::Add);
 }
 
+// --- inference ----------------------------------------------------------------------------------
+
+// Always with a bias: what batch norm leaves behind where it is folded into the filters.
+std::shared_ptr<const Plan> fused_plan(const KernelContext& ctx, const FusedConv2dShape& shape) {
+  if (shape.normalised) return nullptr;
+  return usable_plan(ctx, ConvKind::Forward, shape.norm.conv, {true, shape.relu});
+}
+
+// Layouts of filters are numbered as they are met.
+std::uint64_t number_of(const Memory::desc& layout) {
+  constexpr std::uint64_t kFirst = 16;
+  static std::mutex mutex;
+  static std::vector<Memory::desc> known;
+  const std::lock_guard lock(mutex);
+  const auto found = std::find(known.begin(), known.end(), layout);
+  const auto index = static_cast<std::uint64_t>(found - known.begin());
+  if (found == known.end()) known.push_back(layout);
+  return kFirst + index;
+}
+
+std::uint64_t fused_layout(const KernelContext& ctx, const FusedConv2dShape& shape) {
+  const auto plan = fused_plan(ctx, shape);
+  return plan == nullptr ? 0 : number_of(plan->w);
+}
+
+std::int64_t fused_bytes(const KernelContext& ctx, const FusedConv2dShape& shape) {
+  return static_cast<std::int64_t>(fused_plan(ctx, shape)->w.get_size());
+}
+
+void fused_pack(const KernelContext& ctx, const FusedConv2dShape& shape, const void* w,
+                void* packed) {
+  const auto plan = fused_plan(ctx, shape);
+  Run run(ctx, *plan);
+  const std::size_t scratchpad = run.reserve(plan->reorder_scratchpad.get_size());
+  run.allocate();
+  if (plan->reorder_w) {
+    run.reorder_filters(plan->own_w, w, plan->w, packed, run.at(scratchpad));
+  } else {
+    std::memcpy(packed, w, plan->w.get_size());
+  }
+}
+
+void fused_run(const KernelContext& ctx, const FusedConv2dShape& shape, const void* x, const float*,
+               const float*, const float*, const float*, const void* packed, const float* bias,
+               void* y) {
+  const Conv2dShape& conv = shape.norm.conv;
+  const auto plan = fused_plan(ctx, shape);
+  apply_filters(ctx, conv, *plan,
+                {input_slice(conv), output_slice(conv), plan->x, plan->y, DNNL_ARG_SRC,
+                 DNNL_ARG_DST, x, y, Write::Set},
+                packed, bias, true);
+}
+
 void limit_isa(const char* isa) {
   if (std::getenv("DNNL_MAX_CPU_ISA") != nullptr || std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr)
     return;
@@ -376,7 +450,7 @@ void limit_isa(const char* isa) {
 
 std::string onednn_implementation(ConvKind kind, const Conv2dShape& shape, int threads) {
   cpu_onednn_table();  // the first call of it bounds the instruction set
-  return find_plan(kind, shape, kind == ConvKind::Forward, threads)->implementation;
+  return find_plan(kind, shape, {kind == ConvKind::Forward, false}, threads)->implementation;
 }
 
 const KernelTable* onednn_table(const char* isa) {
@@ -389,6 +463,11 @@ const KernelTable* onednn_table(const char* isa) {
     return entries;
   }();
   return &table;
+}
+
+const FusedConvolution* onednn_fused() {
+  static const FusedConvolution fused{fused_layout, fused_bytes, fused_pack, fused_run};
+  return &fused;
 }
 
 std::string onednn_version() {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/cpu/conv_choice.h"
+#include "kernels/fused_conv.h"
 #include "kernels/kernel_table.h"
 
 namespace lamella::cpu {
@@ -11,6 +12,10 @@ namespace lamella::cpu {
 // The entries oneDNN can do, others null; null when built without it. `isa` (v2, v3, v4) bounds the
 // instructions it may use, unless DNNL_MAX_CPU_ISA or ONEDNN_MAX_CPU_ISA already does.
 const KernelTable* onednn_table(const char* isa);
+
+// Convolution at inference by oneDNN, never normalised; layouts from 16 on, 0 where it has only
+// reference code. Null when built without it.
+const FusedConvolution* onednn_fused();
 
 std::string onednn_version();
 

@@ -76,6 +76,7 @@ class PlainDenseBlock : public Module {
     return concat(ctx, parts);
   }
   Shape output_shape(const Shape& x) const override { return block_.output_shape(x); }
+  ModulePtr inference_form(Context&, const Shape&) const override { return nullptr; }  // not asked
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override {
     block_.collect(prefix, into);
   }

@@ -1,45 +1,18 @@
-// Convolution as blocked products. Forward and backward-data multiply a block of patches with the
-// filters, packed into panels one register tile wide; backward-weight multiplies the transposed
-// dy with the patches, each part of the pixels into sums of its own, added up in double.
+// The convolution entries, in the direct form (direct.h) or Winograd's. Backward-data is a forward
+// convolution of dy with the filters turned; backward-weight multiplies the transposed dy with the
+// patches, each part of the pixels into sums of its own, added up in double.
 #include "kernels/cpu/conv_choice.h"
+#include "kernels/cpu/own/direct.h"
 #include "kernels/cpu/own/families.h"
-#include "kernels/cpu/own/parallel.h"
-#include "kernels/cpu/own/patches.h"
-#include "kernels/cpu/own/product.h"
 #include "kernels/cpu/own/winograd.h"
 
 namespace lamella::cpu::LAMELLA_ISA {
 namespace {
 
-constexpr std::int64_t kBlockRows = 8 * kTileRows;
-constexpr std::int64_t kBlockFloats = kBlockRows * kPatchPitch;
-constexpr std::int64_t kTransposed = 64;       // depth written at a time: stays in the first cache
 constexpr std::int64_t kPixelsPerSum = 32768;  // bounds the length of one f32 sum of dw
 
-std::int64_t panel_count(std::int64_t columns) {
-  return ceil_div(columns, kTileColumns);
-}
-
-// panels[panel][depth][kTileColumns] from w [K,R,S,C], columns = K, depth = (r,s,c).
-void pack_filters(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels) {
-  const std::int64_t depth = shape.R * shape.S * shape.C, count = panel_count(shape.K);
-  for_parts(ctx, parts_for(ctx, count, depth * kTileColumns), count,
-            [&](int, std::int64_t begin, std::int64_t end) {
-              for (std::int64_t panel = begin; panel < end; ++panel) {
-                float* out = panels + panel * depth * kTileColumns;
-                for (std::int64_t i = 0; i < depth; i += kTransposed) {
-                  const std::int64_t end = smaller(depth, i + kTransposed);
-                  for (std::int64_t column = 0; column < kTileColumns; ++column) {
-                    const std::int64_t k = panel * kTileColumns + column;
-                    for (std::int64_t j = i; j < end; ++j)
-                      out[j * kTileColumns + column] = k < shape.K ? w[k * depth + j] : 0.0F;
-                  }
-                }
-              }
-            });
-}
-
-// The same for backward-data: columns = C, depth = (r,s,k) of the filter turned by 180 degrees.
+// Panels as in direct.h, for backward-data: columns = C, depth = (r,s,k) of the filter turned by
+// 180 degrees.
 void pack_turned_filters(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels) {
   const std::int64_t taps = shape.R * shape.S, depth = taps * shape.K;
   const std::int64_t count = panel_count(shape.C);
@@ -58,67 +31,16 @@ void pack_turned_filters(Ctx ctx, const Conv2dShape& shape, const float* w, floa
             });
 }
 
-struct ProductShape {
-  std::int64_t rows, depth, columns;
-  std::int64_t out_pitch;
-  bool add;
-};
-
-// Rows [row, row + rows) of out = patches * panels.
-void multiply_block(const Patches& patches, const ProductShape& shape, const float* panels,
-                    const float* bias, std::int64_t row, std::int64_t rows, float* block,
-                    float* out) {
-  for (std::int64_t k = 0; k < shape.depth; k += kDepth) {
-    const std::int64_t depth = smaller(kDepth, shape.depth - k);
-    write_patches(patches, row, rows, k, k + depth, 1, block);
-    for (std::int64_t column = 0; column < shape.columns; column += kTileColumns) {
-      const float* panel = panels + (column / kTileColumns * shape.depth + k) * kTileColumns;
-      TileTarget target{};
-      target.pitch = shape.out_pitch;
-      target.columns = static_cast<int>(smaller(kTileColumns, shape.columns - column));
-      target.add = shape.add || k > 0;
-      target.bias = bias == nullptr ? nullptr : bias + column;
-      for (std::int64_t i = 0; i < rows; i += kTileRows) {
-        target.out = out + (row + i) * shape.out_pitch + column;
-        product_rows<kPatchPitch>(static_cast<int>(smaller(kTileRows, rows - i)), depth,
-                                  block + i * kPatchPitch, 1, panel, kTileColumns, target);
-      }
-    }
-  }
-}
-
-void multiply_patches(Ctx ctx, const Patches& patches, const ProductShape& shape,
-                      const float* panels, const float* bias, float* blocks, float* out) {
-  const std::int64_t count = ceil_div(shape.rows, kBlockRows);
-  const int parts = parts_for(ctx, count, kBlockRows * shape.columns * 8);
-  for_parts(ctx, parts, count, [&](int part, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t row = i * kBlockRows;
-      multiply_block(patches, shape, panels, bias, row, smaller(kBlockRows, shape.rows - row),
-                     blocks + part * kBlockFloats, out);
-    }
-  });
-}
-
-Patches forward_patches(const Conv2dShape& s, const float* x) {
-  return {x,   s.H,        s.W,        s.C,     s.x_pitch, s.R, s.S, s.P,
-          s.Q, s.stride_h, s.stride_w, s.pad_h, s.pad_w,   1,   1};
-}
-
 void forward(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
              const float* w, const float* bias, float* y) {
-  if (winograd_suits(ConvKind::Forward, shape))
-    return winograd_fwd(ctx, shape, norm, x, w, bias, y);
-  const std::int64_t depth = shape.R * shape.S * shape.C;
-  const std::int64_t panel_floats = panel_count(shape.K) * depth * kTileColumns;
-  float* scales = scratch_floats(ctx, norm.floats() + panel_floats + ctx.threads * kBlockFloats);
-  float* panels = scales + norm.floats();
-  pack_filters(ctx, shape, w, panels);
-  Patches patches = forward_patches(shape, x);
-  patches.prologue = norm.prologue(scales);
-  multiply_patches(ctx, patches,
-                   {shape.N * shape.P * shape.Q, depth, shape.K, shape.y_pitch, false}, panels,
-                   bias, panels + panel_floats, y);
+  const bool winograd = winograd_suits(ConvKind::Forward, shape);
+  const std::int64_t filters = winograd ? winograd_panel_floats(shape) : direct_panel_floats(shape);
+  const std::int64_t rest =
+      winograd ? winograd_scratch(ctx, shape, norm) : direct_scratch(ctx, norm);
+  float* panels = scratch_floats(ctx, filters + rest);
+  (winograd ? winograd_pack : direct_pack)(ctx, shape, w, panels);
+  (winograd ? winograd_run : direct_run)(ctx, shape, norm, x, panels, bias, false, panels + filters,
+                                         y);
 }
 
 void conv2d_fwd(Ctx ctx, const Conv2dShape& shape, const void* x, const void* w, const float* bias,

@@ -16,6 +16,7 @@ struct TileTarget {
   int columns;         // at most kTileColumns
   bool add;            // to what is there
   const float* bias;   // of these columns, or null; not with add
+  bool relu = false;   // max(., 0) of the result
 };
 
 template <class Lanes>
@@ -25,7 +26,7 @@ inline void finish_vector(Vec sum, const TileTarget& target, const float* bias, 
     sum += lanes.load(out);
   else if (bias != nullptr)
     sum += lanes.load(bias);
-  lanes.store(out, sum);
+  lanes.store(out, target.relu ? relu(sum) : sum);
 }
 
 // out[row][column] (=|+=) sum over k of a[row * kRowStep + k * a_step] * b[k * b_step + column].

@@ -17,9 +17,12 @@ std::int64_t panels_of(std::int64_t columns) {
   return ceil_div(columns, kTileColumns);
 }
 
-std::int64_t tiles_per_block(std::int64_t channels) {
+// As many blocks for every thread, each as large as the cache takes.
+std::int64_t tiles_per_block(Ctx ctx, std::int64_t tiles, std::int64_t channels) {
   const std::int64_t fit = kCacheFloats / (kPoints * channels) / kTileRows * kTileRows;
-  return larger(2 * kTileRows, smaller(fit, 13 * kTileRows));
+  const std::int64_t most = larger(2 * kTileRows, smaller(fit, 13 * kTileRows));
+  const std::int64_t blocks = round_up(ceil_div(tiles, most), ctx.threads);
+  return larger(kTileRows, round_up(ceil_div(tiles, larger(1, blocks)), kTileRows));
 }
 
 // A convolution of `in` channels to `out` channels over a grid of input tiles; forward and
@@ -29,12 +32,20 @@ struct TileProduct {
   std::int64_t P, Q;  // output pixels
   std::int64_t in, out;
   std::int64_t out_pitch;
-  bool add;
+  std::int64_t images;
+  bool add = false, relu = false;
 
-  std::int64_t block() const { return tiles_per_block(in); }
-  std::int64_t tile_floats() const { return chunks_of(in) * kPoints * block() * kPatchPitch; }
-  std::int64_t product_floats() const { return kPoints * block() * kTileColumns; }
+  std::int64_t tiles() const { return images * grid.rows * grid.columns; }
+  std::int64_t block(Ctx ctx) const { return tiles_per_block(ctx, tiles(), in); }
   std::int64_t panel_floats() const { return kPoints * in * kTileColumns; }
+  std::int64_t all_panel_floats() const { return panels_of(out) * panel_floats(); }
+  // Of transformed tiles and of their products, for one thread.
+  std::int64_t tile_floats(Ctx ctx) const {
+    return chunks_of(in) * kPoints * block(ctx) * kPatchPitch;
+  }
+  std::int64_t part_floats(Ctx ctx) const {
+    return tile_floats(ctx) + kPoints * block(ctx) * kTileColumns;
+  }
 };
 
 // panels[panel][point][in][kTileColumns]; element (i, o) of tap (r, s) is
@@ -131,60 +142,77 @@ void write_outputs(const TileProduct& product, const float* products, std::int64
         for (int b = 0; b < 2; ++b) {
           if (p + a >= product.P || q + b >= product.Q) continue;
           float* to = corner + (a * product.Q + b) * product.out_pitch + k;
-          lanes.store(to, y[a][b] + (product.add ? lanes.load(to) : start));
+          const Vec value = y[a][b] + (product.add ? lanes.load(to) : start);
+          lanes.store(to, product.relu ? relu(value) : value);
         }
     });
   }
 }
 
-// scratch: what the normalisation needs, the panels, then one block of tiles and products per
-// thread.
-void run_product(Ctx ctx, TileProduct product, const Normalisation& norm, const FilterView& view,
-                 std::int64_t N, const float* in, const float* bias, float* out) {
-  const std::int64_t panel_floats = panels_of(product.out) * product.panel_floats();
-  const std::int64_t part_floats = product.tile_floats() + product.product_floats();
-  float* scales = scratch_floats(ctx, norm.floats() + panel_floats + ctx.threads * part_floats);
-  product.grid.prologue = norm.prologue(scales);
-  float* panels = scales + norm.floats();
-  pack_panels(ctx, product, view, panels);
-  const TileGrid& grid = product.grid;
-  const std::int64_t total = N * grid.rows * grid.columns,
-                     blocks = ceil_div(total, product.block());
+// scratch: what the normalisation needs, then one block of tiles and products per thread.
+std::int64_t scratch_of(Ctx ctx, const TileProduct& product, const Normalisation& norm) {
+  return norm.floats() + ctx.threads * product.part_floats(ctx);
+}
+
+void run_product(Ctx ctx, TileProduct product, const Normalisation& norm, const float* panels,
+                 const float* in, const float* bias, float* scratch, float* out) {
+  product.grid.prologue = norm.prologue(scratch);
+  const std::int64_t total = product.tiles(), most = product.block(ctx);
+  const std::int64_t blocks = ceil_div(total, most), part_floats = product.part_floats(ctx);
   const int parts = static_cast<int>(smaller(ctx.threads, blocks));
-  for_parts(ctx, parts, blocks, [&](int part, std::int64_t begin, std::int64_t end) {
-    float* tiles = panels + panel_floats + part * part_floats;
-    float* products = tiles + product.tile_floats();
-    for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t first = block * product.block();
-      const std::int64_t count = smaller(product.block(), total - first);
-      for (std::int64_t c = 0; c < product.in; c += kDepth)
-        write_input_tiles(grid, in, first, count, c, smaller(kDepth, product.in - c),
-                          tiles + c / kDepth * kPoints * count * kPatchPitch);
-      for (std::int64_t column = 0; column < product.out; column += kTileColumns) {
-        multiply_tiles(product, tiles, panels + column / kTileColumns * product.panel_floats(),
-                       count, products);
-        write_outputs(product, products, first, count, column, bias, out);
-      }
+  const auto run_block = [&](std::int64_t block, float* tiles, float* products) {
+    const std::int64_t first = block * most, count = smaller(most, total - first);
+    for (std::int64_t c = 0; c < product.in; c += kDepth)
+      write_input_tiles(product.grid, in, first, count, c, smaller(kDepth, product.in - c),
+                        tiles + c / kDepth * kPoints * count * kPatchPitch);
+    for (std::int64_t column = 0; column < product.out; column += kTileColumns) {
+      multiply_tiles(product, tiles, panels + column / kTileColumns * product.panel_floats(), count,
+                     products);
+      write_outputs(product, products, first, count, column, bias, out);
     }
+  };
+  for_parts(ctx, parts, blocks, [&](int part, std::int64_t begin, std::int64_t end) {
+    float* tiles = scratch + norm.floats() + part * part_floats;
+    for (std::int64_t block = begin; block < end; ++block)
+      run_block(block, tiles, tiles + product.tile_floats(ctx));
   });
+}
+
+TileProduct forward_product(const Conv2dShape& s) {
+  const TileGrid grid{ceil_div(s.P, 2), ceil_div(s.Q, 2), s.H,    s.W, s.C,
+                      s.x_pitch,        s.pad_h,          s.pad_w};
+  return {grid, s.P, s.Q, s.C, s.K, s.y_pitch, s.N};
 }
 
 }  // namespace
 
-void winograd_fwd(Ctx ctx, const Conv2dShape& s, const Normalisation& norm, const float* x,
-                  const float* w, const float* bias, float* y) {
-  const TileGrid grid{ceil_div(s.P, 2), ceil_div(s.Q, 2), s.H,    s.W, s.C,
-                      s.x_pitch,        s.pad_h,          s.pad_w};
-  run_product(ctx, {grid, s.P, s.Q, s.C, s.K, s.y_pitch, false}, norm, {w, 1, 9 * s.C, s.C, false},
-              s.N, x, bias, y);
+std::int64_t winograd_panel_floats(const Conv2dShape& shape) {
+  return forward_product(shape).all_panel_floats();
+}
+
+void winograd_pack(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels) {
+  pack_panels(ctx, forward_product(shape), {w, 1, 9 * shape.C, shape.C, false}, panels);
+}
+
+std::int64_t winograd_scratch(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm) {
+  return scratch_of(ctx, forward_product(shape), norm);
+}
+
+void winograd_run(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
+                  const float* panels, const float* bias, bool relu, float* scratch, float* y) {
+  TileProduct product = forward_product(shape);
+  product.relu = relu;
+  run_product(ctx, product, norm, panels, x, bias, scratch, y);
 }
 
 void winograd_bwd_data(Ctx ctx, const Conv2dShape& s, const float* dy, const float* w, float* dx,
                        Write write) {
   const TileGrid grid{ceil_div(s.H, 2), ceil_div(s.W, 2), s.P,        s.Q, s.K,
                       s.y_pitch,        2 - s.pad_h,      2 - s.pad_w};
-  run_product(ctx, {grid, s.H, s.W, s.K, s.C, s.x_pitch, write == Write::Add}, {},
-              {w, 9 * s.C, 1, s.C, true}, s.N, dy, nullptr, dx);
+  const TileProduct product{grid, s.H, s.W, s.K, s.C, s.x_pitch, s.N, write == Write::Add};
+  float* panels = scratch_floats(ctx, product.all_panel_floats() + scratch_of(ctx, product, {}));
+  pack_panels(ctx, product, {w, 9 * s.C, 1, s.C, true}, panels);
+  run_product(ctx, product, {}, panels, dy, nullptr, panels + product.all_panel_floats(), dx);
 }
 
 }  // namespace lamella::cpu::LAMELLA_ISA

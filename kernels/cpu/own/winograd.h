@@ -14,8 +14,13 @@ namespace lamella::cpu::LAMELLA_ISA {
 
 constexpr int kPoints = 16;  // of a transformed tile
 
-void winograd_fwd(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
-                  const float* w, const float* bias, float* y);
+// Forward, with filters transformed and packed once or on each call.
+std::int64_t winograd_panel_floats(const Conv2dShape& shape);
+void winograd_pack(Ctx ctx, const Conv2dShape& shape, const float* w, float* panels);
+std::int64_t winograd_scratch(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm);
+void winograd_run(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm, const float* x,
+                  const float* panels, const float* bias, bool relu, float* scratch, float* y);
+
 void winograd_bwd_data(Ctx ctx, const Conv2dShape& shape, const float* dy, const float* w,
                        float* dx, Write write);
 void winograd_bwd_weight(Ctx ctx, const Conv2dShape& shape, const Normalisation& norm,
