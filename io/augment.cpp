@@ -46,7 +46,10 @@ Augmentation draw_augmentation(const AugmentOptions& options, const Preprocess& 
   drawn.flip_horizontal = rng.below(2) == 1 && options.flip_horizontal;
   drawn.flip_vertical = rng.below(2) == 1 && options.flip_vertical;
   drawn.turns = static_cast<int>(rng.below(4));
-  if (!options.random_crop) drawn.y = room_y / 2, drawn.x = room_x / 2;
+  if (!options.random_crop) {
+    drawn.y = centre_offset(room_y);
+    drawn.x = centre_offset(room_x);
+  }
   if (!options.quarter_turns) drawn.turns = 0;
   return drawn;
 }

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "engine/errors.h"
-#include "io/resize.h"
 
 namespace lamella {
 namespace {
@@ -119,7 +118,13 @@ Image fit_image(const Image& image, const Preprocess& preprocess) {
       height = std::max(least_height, least_width * image.height / image.width);
     }
   }
-  return resize_bilinear(convert_channels(image, preprocess.channels), height, width);
+  return resize(convert_channels(image, preprocess.channels), height, width,
+                preprocess.interpolation);
+}
+
+std::int64_t centre_offset(std::int64_t room) {
+  const std::int64_t half = room / 2;
+  return room % 2 == 1 && half % 2 == 1 ? half + 1 : half;
 }
 
 Image crop(const Image& image, std::int64_t y, std::int64_t x, std::int64_t height,
@@ -171,8 +176,8 @@ std::vector<float> prepare_image(const Image& image, const Preprocess& preproces
   check(preprocess);
   const Image fitted = fit_image(image, preprocess);
   const Image centre =
-      crop(fitted, (fitted.height - preprocess.height) / 2, (fitted.width - preprocess.width) / 2,
-           preprocess.height, preprocess.width);
+      crop(fitted, centre_offset(fitted.height - preprocess.height),
+           centre_offset(fitted.width - preprocess.width), preprocess.height, preprocess.width);
   std::vector<float> pixels(centre.samples.size());
   normalise(centre, preprocess, pixels.data());
   return pixels;
@@ -184,6 +189,8 @@ Metadata to_metadata(const Preprocess& preprocess) {
       {"preprocess.width", std::to_string(preprocess.width)},
       {"preprocess.channels", std::to_string(preprocess.channels)},
       {"preprocess.resize", preprocess.resize == ResizeRule::Stretch ? "stretch" : "short_side"},
+      {"preprocess.interpolation",
+       preprocess.interpolation == Interpolation::Bilinear ? "bilinear" : "bicubic"},
       {"preprocess.margin", std::to_string(preprocess.margin)},
       {"preprocess.normalise", preprocess.normalise == Normalise::Fixed ? "fixed" : "per_image"}};
   if (preprocess.normalise == Normalise::Fixed) {
@@ -205,6 +212,10 @@ Preprocess preprocess_from_metadata(const Metadata& metadata) {
   if (parse_choice(metadata, "preprocess.resize", "stretch", "short_side")) {
     preprocess.resize = ResizeRule::ShortSide;
   }
+  if (metadata.contains("preprocess.interpolation") &&
+      parse_choice(metadata, "preprocess.interpolation", "bilinear", "bicubic")) {
+    preprocess.interpolation = Interpolation::Bicubic;
+  }
   if (parse_choice(metadata, "preprocess.normalise", "per_image", "fixed")) {
     preprocess.normalise = Normalise::Fixed;
     preprocess.mean = parse_list("preprocess.mean", require(metadata, "preprocess.mean"));
@@ -212,6 +223,24 @@ Preprocess preprocess_from_metadata(const Metadata& metadata) {
   }
   check(preprocess);
   return preprocess;
+}
+
+std::string describe(const Preprocess& p) {
+  const std::int64_t height = p.height + p.margin, width = p.width + p.margin;
+  const bool square = height == width && p.resize == ResizeRule::ShortSide;
+  std::string words = text(p.channels, p.channels == 1 ? " channel" : " channels");
+  if (square) {
+    words += text(", short side to ", height);
+  } else {
+    words += text(", ", p.resize == ResizeRule::Stretch ? "resized to " : "resized to cover ",
+                  height, "x", width);
+  }
+  words += p.interpolation == Interpolation::Bilinear ? " (bilinear)" : " (bicubic)";
+  if (p.margin > 0 || p.resize == ResizeRule::ShortSide) {
+    words += text(", centre ", p.height, "x", p.width);
+  }
+  if (p.normalise == Normalise::PerImage) return words + ", z-score per image";
+  return words + ", mean " + join(p.mean) + ", std " + join(p.std);
 }
 
 }  // namespace lamella

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/image.h"
+#include "io/resize.h"
 
 namespace lamella {
 
@@ -29,6 +30,7 @@ struct Preprocess {
   std::int64_t height = 256, width = 256;  // of the result
   std::int64_t channels = 1;               // 1 or 3
   ResizeRule resize = ResizeRule::Stretch;
+  Interpolation interpolation = Interpolation::Bilinear;
   std::int64_t margin = 0;  // pixels resized for and cropped away again, as in 256 -> 224 (32)
   Normalise normalise = Normalise::PerImage;
   std::vector<float> mean, std;  // one per channel, on the scale 0..1; Fixed only
@@ -47,6 +49,10 @@ Image convert_channels(const Image& image, std::int64_t channels);
 // result are at least preprocess.height and .width. ShortSide rounds the long side down.
 Image fit_image(const Image& image, const Preprocess& preprocess);
 
+// Where the centre crop begins along a side with `room` pixels to spare: half of them, and where
+// that is no integer, the even neighbour, as torchvision's CenterCrop (Python's round).
+std::int64_t centre_offset(std::int64_t room);
+
 // `preprocess.height` x `.width` out of `image` from row y and column x on.
 Image crop(const Image& image, std::int64_t y, std::int64_t x, std::int64_t height,
            std::int64_t width);
@@ -54,14 +60,18 @@ Image crop(const Image& image, std::int64_t y, std::int64_t x, std::int64_t heig
 // Writes height * width * channels floats, NHWC, to `out`. The image has the final size.
 void normalise(const Image& image, const Preprocess& preprocess, float* out);
 
-// fit_image, centre crop (offsets rounded down), normalise: [height, width, channels].
+// fit_image, centre crop, normalise: [height, width, channels].
 std::vector<float> prepare_image(const Image& image, const Preprocess& preprocess);
 
 // Text form, for __metadata__ and run.json: keys preprocess.height, .width, .channels, .resize
-// (stretch|short_side), .margin, .normalise (per_image|fixed), .mean, .std (comma-separated).
+// (stretch|short_side), .interpolation (bilinear|bicubic), .margin, .normalise (per_image|fixed),
+// .mean, .std (comma-separated).
 using Metadata = std::map<std::string, std::string>;
 Metadata to_metadata(const Preprocess& preprocess);
-// Other keys are ignored. Throws Error naming a key that is missing or wrong.
+// Other keys are ignored; without .interpolation it is bilinear. Throws Error naming a key that is
+// missing or wrong.
 Preprocess preprocess_from_metadata(const Metadata& metadata);
+// The same for a person: "3 channels, short side to 256 (bilinear), centre 224x224, mean …, std …".
+std::string describe(const Preprocess& preprocess);
 
 }  // namespace lamella

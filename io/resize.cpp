@@ -1,4 +1,4 @@
-// Separable resampling with a stretched triangle filter, in Pillow's two arithmetics.
+// Separable resampling with a stretched filter, in Pillow's two arithmetics.
 #include "io/resize.h"
 
 #include <algorithm>
@@ -44,11 +44,29 @@ struct Tap {
   std::vector<Weight> weights;
 };
 
-// The triangle 1 - |t|, stretched by the reduction, around the output's centre; weights sum to 1.
+struct Filter {
+  double support;  // it is 0 from here on
+  double (*at)(double t);
+};
+
+double triangle(double t) {
+  return std::max(0.0, 1.0 - std::abs(t));
+}
+
+double cubic(double t) {
+  constexpr double a = -0.5;
+  t = std::abs(t);
+  if (t < 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
+  return t < 2 ? (((t - 5) * t + 8) * t - 4) * a : 0.0;
+}
+
+// The filter, stretched by the reduction, around the output's centre; weights sum to 1.
 template <class Arithmetic>
-std::vector<Tap<typename Arithmetic::Weight>> make_taps(std::int64_t in, std::int64_t out) {
+std::vector<Tap<typename Arithmetic::Weight>> make_taps(std::int64_t in, std::int64_t out,
+                                                        const Filter& filter) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double support = std::max(scale, 1.0), shrink = 1.0 / support;
+  const double stretch = std::max(scale, 1.0), shrink = 1.0 / stretch;
+  const double support = filter.support * stretch;
   std::vector<Tap<typename Arithmetic::Weight>> taps(static_cast<std::size_t>(out));
   std::vector<double> weights;
   for (std::int64_t i = 0; i < out; ++i) {
@@ -59,7 +77,7 @@ std::vector<Tap<typename Arithmetic::Weight>> make_taps(std::int64_t in, std::in
     double sum = 0.0;
     for (std::int64_t j = first; j < last; ++j) {
       const double distance = (static_cast<double>(j) - centre + 0.5) * shrink;
-      weights.push_back(std::max(0.0, 1.0 - std::abs(distance)));
+      weights.push_back(filter.at(distance));
       sum += weights.back();
     }
     auto& tap = taps[static_cast<std::size_t>(i)];
@@ -92,10 +110,10 @@ std::vector<Out> resample(const std::vector<In>& in, std::int64_t outer, std::in
 
 template <class Arithmetic>
 std::vector<std::uint16_t> resize_samples(const Image& image, std::int64_t height,
-                                          std::int64_t width) {
+                                          std::int64_t width, const Filter& filter) {
   using Between = typename Arithmetic::Between;
-  const auto across = make_taps<Arithmetic>(image.width, width);
-  const auto down = make_taps<Arithmetic>(image.height, height);
+  const auto across = make_taps<Arithmetic>(image.width, width, filter);
+  const auto down = make_taps<Arithmetic>(image.height, height, filter);
   const auto between = resample<Arithmetic, std::uint16_t, Between>(
       image.samples, image.height, image.width, image.channels, across);
   return resample<Arithmetic, Between, std::uint16_t>(between, 1, image.height,
@@ -104,14 +122,17 @@ std::vector<std::uint16_t> resize_samples(const Image& image, std::int64_t heigh
 
 }  // namespace
 
-Image resize_bilinear(const Image& image, std::int64_t height, std::int64_t width) {
+Image resize(const Image& image, std::int64_t height, std::int64_t width,
+             Interpolation interpolation) {
   if (height < 1 || width < 1) {
     fail("resize: the result would be ", height, "x", width, "; both must be at least 1");
   }
   if (height == image.height && width == image.width) return image;
+  const Filter filter =
+      interpolation == Interpolation::Bicubic ? Filter{2, cubic} : Filter{1, triangle};
   return {height, width, image.channels, image.bit_depth,
-          image.bit_depth == 8 ? resize_samples<FixedPoint>(image, height, width)
-                               : resize_samples<FloatingPoint>(image, height, width)};
+          image.bit_depth == 8 ? resize_samples<FixedPoint>(image, height, width, filter)
+                               : resize_samples<FloatingPoint>(image, height, width, filter)};
 }
 
 }  // namespace lamella

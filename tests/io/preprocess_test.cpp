@@ -91,11 +91,41 @@ TEST(Preprocess, TextFormKeepsEverything) {
   Preprocess p = plain(299, 320, 3);
   p.resize = ResizeRule::ShortSide;
   p.margin = 43;
+  p.interpolation = Interpolation::Bicubic;
   EXPECT_EQ(preprocess_from_metadata(to_metadata(p)), p);
   p.normalise = Normalise::Fixed;
   p.mean = {0.485F, 0.456F, 0.406F};
   p.std = {0.229F, 0.224F, 0.225F};
   EXPECT_EQ(preprocess_from_metadata(to_metadata(p)), p);
+}
+
+// Files from before there was a choice.
+TEST(Preprocess, WithoutInterpolationItIsBilinear) {
+  Preprocess p = plain(5, 6, 1);
+  p.interpolation = Interpolation::Bicubic;
+  Metadata metadata = to_metadata(p);
+  metadata.erase("preprocess.interpolation");
+  EXPECT_EQ(preprocess_from_metadata(metadata).interpolation, Interpolation::Bilinear);
+}
+
+// int(round(room / 2)) of Python.
+TEST(Preprocess, TheCentreIsTorchvisions) {
+  const std::int64_t offsets[] = {0, 0, 1, 2, 2, 2, 3, 4};
+  for (std::int64_t room = 0; room < 8; ++room) EXPECT_EQ(centre_offset(room), offsets[room]);
+  EXPECT_EQ(centre_offset(43), 22);
+}
+
+TEST(Preprocess, SaysWhatItDoes) {
+  Preprocess p = plain(224, 224, 3);
+  EXPECT_EQ(describe(p), "3 channels, resized to 224x224 (bilinear), z-score per image");
+  p.resize = ResizeRule::ShortSide;
+  p.margin = 32;
+  p.interpolation = Interpolation::Bicubic;
+  p.normalise = Normalise::Fixed;
+  p.mean = p.std = {0.5F, 0.25F, 1};
+  EXPECT_EQ(describe(p),
+            "3 channels, short side to 256 (bicubic), centre 224x224, mean 0.5,0.25,1, std "
+            "0.5,0.25,1");
 }
 
 TEST(Preprocess, WrongTextIsRefused) {

@@ -19,12 +19,14 @@ TEST(Resize, EqualsPillowWithinOneOf255) {
   while (std::getline(goldens, line)) {
     SCOPED_TRACE(line.substr(0, line.find(':')));
     std::istringstream in(line);
-    std::string mode, arrow, colon;
+    std::string filter, mode, arrow, colon;
     std::int64_t from_height = 0, from_width = 0, height = 0, width = 0;
-    in >> mode >> from_height >> from_width >> arrow >> height >> width >> colon;
+    in >> filter >> mode >> from_height >> from_width >> arrow >> height >> width >> colon;
     const int bits = mode == "F" ? 16 : 8;
     const Image image = fixtures::pattern(from_height, from_width, mode == "RGB" ? 3 : 1, bits);
-    const Image resized = resize_bilinear(image, height, width);
+    const Image resized =
+        resize(image, height, width,
+               filter == "BICUBIC" ? Interpolation::Bicubic : Interpolation::Bilinear);
     ASSERT_EQ(resized.height, height);
     ASSERT_EQ(resized.width, width);
     // 8 bits: Pillow may take the columns first where that is less work, and then rounds otherwise.
@@ -39,16 +41,16 @@ TEST(Resize, EqualsPillowWithinOneOf255) {
     EXPECT_LE(worst, tolerance);
     ++cases;
   }
-  EXPECT_EQ(cases, 19);
+  EXPECT_EQ(cases, 38);
 }
 
 TEST(Resize, KeepsConstantsAndRefusesNothing) {
   Image image{5, 3, 1, 16, std::vector<std::uint16_t>(15, 65535)};
-  for (const std::uint16_t sample : resize_bilinear(image, 9, 2).samples) EXPECT_EQ(sample, 65535);
+  for (const std::uint16_t sample : resize(image, 9, 2).samples) EXPECT_EQ(sample, 65535);
   image.bit_depth = 8;
   image.samples.assign(15, 255);
-  for (const std::uint16_t sample : resize_bilinear(image, 9, 2).samples) EXPECT_EQ(sample, 255);
-  EXPECT_EQ(fixtures::error_of([&] { resize_bilinear(image, 0, 4); }),
+  for (const std::uint16_t sample : resize(image, 9, 2).samples) EXPECT_EQ(sample, 255);
+  EXPECT_EQ(fixtures::error_of([&] { resize(image, 0, 4); }),
             "resize: the result would be 0x4; both must be at least 1");
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Writes resize.txt: what Pillow's BILINEAR makes of small patterned images.
+"""Writes resize.txt: what Pillow's BILINEAR and BICUBIC make of small patterned images.
 
-Each case is one line `mode height width -> height width : samples`. Mode L and RGB are 8-bit; mode
-F stands for 16-bit gray: Pillow resizes it as floats, rounded here to the nearest integer. The
-input is the formula in `pattern`, repeated in resize_test.cpp, so only results are kept.
+Each case is one line `filter mode height width -> height width : samples`. Mode L and RGB are
+8-bit; mode F stands for 16-bit gray: Pillow resizes it as floats, rounded here to the nearest
+integer of 16 bits. The input is the formula in `pattern`, repeated in resize_test.cpp, so only
+results are kept.
 Line 1 states the version of Pillow.
 """
 
@@ -30,22 +31,24 @@ def pattern(mode, height, width):
     return value % (65536 if mode == "F" else 256)
 
 
-def resize(mode, source, target):
+def resize(name, mode, source, target):
     samples = pattern(mode, *source)
     dtype = np.float32 if mode == "F" else np.uint8
     if mode != "RGB":
         samples = samples[:, :, 0]
     image = Image.fromarray(samples.astype(dtype))
     assert image.mode == mode
-    out = image.resize((target[1], target[0]), Image.Resampling.BILINEAR)
-    return np.rint(np.asarray(out)).astype(int).reshape(-1)
+    out = image.resize((target[1], target[0]), Image.Resampling[name])
+    return np.rint(np.clip(np.asarray(out), 0, 65535)).astype(int).reshape(-1)
 
 
 def main():
     lines = [f"# Pillow {PIL.__version__}"]
-    for mode, source, target in CASES:
-        samples = " ".join(map(str, resize(mode, source, target)))
-        lines.append(f"{mode} {source[0]} {source[1]} -> {target[0]} {target[1]} : {samples}")
+    for name in ("BILINEAR", "BICUBIC"):
+        for mode, source, target in CASES:
+            samples = " ".join(map(str, resize(name, mode, source, target)))
+            shapes = f"{source[0]} {source[1]} -> {target[0]} {target[1]}"
+            lines.append(f"{name} {mode} {shapes} : {samples}")
     Path(__file__).with_name("resize.txt").write_text("\n".join(lines) + "\n")
 
 
