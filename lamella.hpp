@@ -23,5 +23,6 @@
 #include "weights/filter_layout.h"
 #include "weights/model_io.h"
 #include "weights/name_map.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 #include "weights/safetensors.h"

@@ -30,4 +30,5 @@ install(EXPORT lamella NAMESPACE lamella:: FILE lamellaConfig.cmake DESTINATION 
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/lamellaConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/lamellaConfigVersion.cmake DESTINATION ${package_folder})
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The names of the ImageNet classes are in liblamella; their licence stands in that file.
+install(FILES LICENSE weights/imagenet_classes.txt DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -4,9 +4,11 @@
 #include <filesystem>
 
 #include "engine/errors.h"
+#include "io/preprocess.h"
 #include "tools/profile_table.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 
 namespace lamella::tool {
@@ -66,10 +68,29 @@ std::string weight_file(const std::string& path) {
   return RunFolder::open(path).file(kBestModel);
 }
 
-OpenModel open_model(Context& ctx, const std::string& path) {
+ModelCard card_of(const TensorFile& file, const std::string& name, const std::string& model) {
+  if (has_card(file) || model.empty()) {
+    const ModelCard card = read_card(file, name);
+    if (!model.empty() && model != card.spec.name) {
+      fail(name, " holds ", card.spec.name, ", and --model says ", model, "; leave it out");
+    }
+    return card;
+  }
+  const std::optional<ModelCard> published = published_card(model);
+  if (!published) {
+    fail(name, " does not say what it is, and there are no public weights of ", model,
+         " to go by; lamella convert --model ", model, " makes a file that says it");
+  }
+  std::fprintf(stderr, "%s: taken as public weights of %s: %s\n", name.c_str(), model.c_str(),
+               describe(preprocess_from_metadata(published->preprocessing)).c_str());
+  return *published;
+}
+
+OpenModel open_model(Context& ctx, const std::string& path, const std::string& model) {
   const std::string name = weight_file(path);
   const TensorFile file = read_weights(name);
-  return {read_card(file, name), load_model(ctx, file, name)};
+  const ModelCard card = card_of(file, name, model);
+  return {card, load_model(ctx, file, name, card)};
 }
 
 OpenData open_data(const std::string& dir, const GroupOptions& groups,

@@ -68,7 +68,11 @@ struct OpenModel {
   ModelCard card;
   Model model;
 };
-OpenModel open_model(Context& ctx, const std::string& path);
+// What `file`, read from `name`, is to be used as: its card, which must be of `model` where that is
+// named; or without one the card of the public weights of `model`, which a line on stderr tells.
+ModelCard card_of(const TensorFile& file, const std::string& name, const std::string& model);
+// `model` names the network where the file has no card.
+OpenModel open_model(Context& ctx, const std::string& path, const std::string& model = "");
 
 // Splits that the folders do not have are made with these fractions.
 struct SplitOptions {

@@ -31,27 +31,40 @@ std::vector<float> numbers(const std::string& list) {
   return values;
 }
 
+// "zscore", or "mean/std".
+void set_normalise(Preprocess& preprocess, const std::string& normalise) {
+  preprocess.normalise = Normalise::PerImage;
+  preprocess.mean = preprocess.std = {};
+  if (normalise == "zscore") return;
+  const std::size_t slash = normalise.find('/');
+  if (slash == std::string::npos) {
+    throw UsageError("--normalise " + normalise + " is neither zscore nor mean/std");
+  }
+  preprocess.normalise = Normalise::Fixed;
+  preprocess.mean = numbers(normalise.substr(0, slash));
+  preprocess.std = numbers(normalise.substr(slash + 1));
+}
+
+const Preprocess& checked(const Preprocess& preprocess) {
+  try {
+    check(preprocess);
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+  return preprocess;
+}
+
+constexpr const char* kNormaliseHelp =
+    "zscore (per image), or mean/std on the scale 0 to 1, one or one per channel";
+
 }  // namespace
 
 Preprocess ImageOptions::preprocess() const {
   Preprocess result;
   result.height = result.width = size;
   result.channels = channels;
-  if (normalise != "zscore") {
-    const std::size_t slash = normalise.find('/');
-    if (slash == std::string::npos) {
-      throw UsageError("--normalise " + normalise + " is neither zscore nor mean/std");
-    }
-    result.normalise = Normalise::Fixed;
-    result.mean = numbers(normalise.substr(0, slash));
-    result.std = numbers(normalise.substr(slash + 1));
-  }
-  try {
-    check(result);
-  } catch (const Error& error) {
-    throw UsageError(error.what());
-  }
-  return result;
+  set_normalise(result, normalise);
+  return checked(result);
 }
 
 void add_image_options(CLI::App& parser, ImageOptions& options) {
@@ -59,10 +72,48 @@ void add_image_options(CLI::App& parser, ImageOptions& options) {
       ->check(CLI::Range(1, 16384))
       ->capture_default_str();
   parser.add_option("--channels", options.channels, "1: gray, 3: RGB")->capture_default_str();
-  parser
-      .add_option("--normalise", options.normalise,
-                  "zscore (per image), or mean/std on the scale 0 to 1, one or one per channel")
-      ->capture_default_str();
+  parser.add_option("--normalise", options.normalise, kNormaliseHelp)->capture_default_str();
+}
+
+Preprocess PreprocessOptions::over(Preprocess preprocess) const {
+  if (size) preprocess.height = preprocess.width = *size;
+  if (channels) preprocess.channels = *channels;
+  if (margin) preprocess.margin = *margin;
+  if (!normalise.empty()) set_normalise(preprocess, normalise);
+  if (!resize.empty()) {
+    preprocess.resize = resize == "stretch" ? ResizeRule::Stretch : ResizeRule::ShortSide;
+  }
+  if (!interpolation.empty()) {
+    preprocess.interpolation =
+        interpolation == "bilinear" ? Interpolation::Bilinear : Interpolation::Bicubic;
+  }
+  return checked(preprocess);
+}
+
+void PreprocessOptions::check_agreement(const Preprocess& preprocess,
+                                        const std::string& file) const {
+  const Metadata said = to_metadata(preprocess), asked = to_metadata(over(preprocess));
+  for (const auto& [key, value] : asked) {
+    const auto own = said.find(key);
+    if (own != said.end() && own->second == value) continue;
+    fail(file, " was made for ", key, " = ", own == said.end() ? "none" : own->second, ", and ",
+         value, " was asked for; leave the option out, or name another weight file");
+  }
+}
+
+void add_preprocess_options(CLI::App& parser, PreprocessOptions& options) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return parser.add_option(name, value, help)->group("Images (default: what the weights expect)");
+  };
+  add("--size", options.size, "pixels of a side")->check(CLI::Range(1, 16384));
+  add("--channels", options.channels, "1: gray, 3: RGB")->check(CLI::IsMember({1, 3}));
+  add("--normalise", options.normalise, kNormaliseHelp);
+  add("--resize", options.resize, "stretch, or short_side (aspect kept, the centre cut out)")
+      ->check(CLI::IsMember({"stretch", "short_side"}));
+  add("--margin", options.margin, "pixels resized for beyond --size and cut off again")
+      ->check(CLI::Range(0, 16384));
+  add("--interpolation", options.interpolation, "bilinear or bicubic")
+      ->check(CLI::IsMember({"bilinear", "bicubic"}));
 }
 
 AugmentOptions parse_augment(const std::string& list, std::int64_t size) {

@@ -1,6 +1,7 @@
 // The options that say how images become tensors.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "io/augment.h"
@@ -15,6 +16,18 @@ struct ImageOptions {
   Preprocess preprocess() const;  // throws UsageError
 };
 void add_image_options(CLI::App& parser, ImageOptions& options);
+
+// How images become tensors, where a weight file may say it: what is not given is left as it is.
+struct PreprocessOptions {
+  std::optional<std::int64_t> size, channels, margin;
+  std::string normalise, resize, interpolation;
+
+  // `preprocess` with what was given in place of its own. Throws UsageError.
+  Preprocess over(Preprocess preprocess) const;
+  // Throws Error that names `file` where something else was given than the file says.
+  void check_agreement(const Preprocess& preprocess, const std::string& file) const;
+};
+void add_preprocess_options(CLI::App& parser, PreprocessOptions& options);
 
 // "flips,turns,crop" in any order and number, or "none". The crop is drawn from the image with a
 // border of an eighth of its size, mirrored. Throws UsageError.

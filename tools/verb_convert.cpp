@@ -1,20 +1,104 @@
 // lamella convert: a weight file of any form becomes safetensors that PyTorch and lamella load.
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include "engine/errors.h"
 #include "tools/common.h"
+#include "tools/image_options.h"
+#include "weights/durable_file.h"
 #include "weights/filter_layout.h"
 #include "weights/name_map.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 
 namespace lamella::tool {
 namespace {
 
 struct ConvertArguments {
-  std::string in, out, entry, json;
+  std::string in, out, model, labels, entry, json;
   std::vector<std::string> maps;
+  PreprocessOptions images;
 };
+
+// --- the card ---------------------------------------------------------------------------------
+std::vector<std::string> read_labels(const std::string& path) {
+  std::vector<std::string> labels;
+  std::istringstream lines(read_text_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) fail(path, ": line ", labels.size() + 1, " is empty; one class per line");
+    labels.push_back(line);
+  }
+  return labels;
+}
+
+// The card that the file has, which the command line may confirm but not contradict.
+ModelCard confirmed(const ConvertArguments& args, const ModelCard& card, const std::string& in) {
+  args.images.check_agreement(preprocess_from_metadata(card.preprocessing), in);
+  if (!args.labels.empty() && read_labels(args.labels) != card.labels) {
+    fail(in, " has labels, and those of ", args.labels, " are others; leave --labels out");
+  }
+  return card;
+}
+
+// The network of a file without a card: its channels and classes are the file's.
+ModelSpec spec_in(Context& ctx, const std::string& model, std::int64_t size, const TensorFile& file,
+                  const std::string& in) {
+  ModelSpec spec{model, size, size, 1, 1};
+  const Model any = make_model(ctx, spec);
+  const std::int64_t channels = channels_in(file, any, in), classes = classes_in(file, any);
+  if (channels > 0) spec.channels = channels;
+  if (classes > 0) spec.classes = classes;
+  return spec;
+}
+
+// The card of a file that has none, whose network is args.model. What is not given is that of the
+// public weights, where the file has their form.
+ModelCard new_card(Context& ctx, const ConvertArguments& args, const TensorFile& file,
+                   const std::string& in) {
+  std::optional<ModelCard> published = published_card(args.model);
+  Preprocess base = published ? preprocess_from_metadata(published->preprocessing) : Preprocess{};
+  ModelCard card;
+  card.spec = spec_in(ctx, args.model, args.images.size.value_or(base.height), file, in);
+  load_model(ctx, file, in, card);  // refuses what does not fit, before more is asked for
+  if (published && (card.spec.channels != 3 || card.spec.classes != 1000)) {
+    published.reset();
+    base = Preprocess{};
+  }
+  if (!published && (!args.images.size || args.images.normalise.empty() || args.labels.empty())) {
+    throw UsageError(text(in, " has ", card.spec.channels, " channels and ", card.spec.classes,
+                          " classes and is none of the public weights, so nothing says what it "
+                          "expects: give --size, --normalise, and --labels, a name per line"));
+  }
+  base.channels = card.spec.channels;
+  const Preprocess preprocess = args.images.over(base);
+  if (preprocess.channels != card.spec.channels) {
+    fail("--channels ", preprocess.channels, " was asked for, and the first convolution of ", in,
+         " takes ", card.spec.channels);
+  }
+  card.labels = args.labels.empty() ? published->labels : read_labels(args.labels);
+  if (static_cast<std::int64_t>(card.labels.size()) != card.spec.classes) {
+    fail(args.labels, " has ", card.labels.size(), " labels, and ", in, " has ", card.spec.classes,
+         " classes");
+  }
+  card.preprocessing = to_metadata(preprocess);
+  return card;
+}
+
+// What the file is written as: `own` is the card it came with. A file whose names were changed
+// keeps it only where --model says so.
+std::optional<ModelCard> card_for(const ConvertArguments& args, const std::optional<ModelCard>& own,
+                                  const TensorFile& file, const std::string& in) {
+  if (args.model.empty() && (!own || !args.maps.empty())) return std::nullopt;
+  Context ctx;
+  if (!own) return new_card(ctx, args, file, in);
+  const ModelCard card = confirmed(args, *own, in);
+  load_model(ctx, file, in, card);  // refuses what does not fit
+  return card;
+}
+
+// --- the file ---------------------------------------------------------------------------------
 
 std::string joined(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 12;
@@ -32,6 +116,10 @@ void print(const Json& json) {
   std::printf("\n%s: %lld tensors, %lld elements, %lld renamed\n",
               json.at("out").get<std::string>().c_str(), json.at("tensors").get<long long>(),
               json.at("elements").get<long long>(), json.at("renamed").get<long long>());
+  if (json.contains("model")) {
+    std::printf("%s, %lld classes; %s\n", json.at("model").get<std::string>().c_str(),
+                json.at("classes").get<long long>(), json.at("images").get<std::string>().c_str());
+  }
   for (const char* kind : {"dropped", "skipped"}) {
     const auto names = json.at(kind).get<std::vector<std::string>>();
     if (!names.empty()) std::printf("%s:%s\n", kind, joined(names).c_str());
@@ -49,7 +137,9 @@ int run(const ConvertArguments& args) {
   }
   ReadReport report;
   TensorFile file = read_weights(in, args.entry, &report);
-  to_pytorch(file);
+  std::optional<ModelCard> card;
+  if (has_card(file)) card = card_of(file, in, args.model);
+  to_pytorch(file, in);
   Json json = {{"schema", "lamella.convert/1"},
                {"in", in},
                {"form", report.form},
@@ -69,6 +159,14 @@ int run(const ConvertArguments& args) {
   for (const auto& [name, tensor] : file.tensors) elements += tensor.count();
   json["tensors"] = file.tensors.size();
   json["elements"] = elements;
+  card = card_for(args, card, file, in);
+  if (card) {
+    put_card(file, *card);
+    file.metadata[kFiltersKey] = "KCRS";
+    json["model"] = card->spec.name;
+    json["classes"] = card->spec.classes;
+    json["images"] = describe(preprocess_from_metadata(card->preprocessing));
+  }
   write_safetensors(args.out, file);
   if (!args.json.empty()) put_json(args.json, json);
   if (args.json != "-") print(json);
@@ -84,6 +182,11 @@ Verb add_convert(CLI::App& app) {
   parser->add_option("in", args->in, "PyTorch checkpoint, safetensors file or run folder")
       ->required();
   parser->add_option("--out", args->out, "file to write; ends in .safetensors")->required();
+  parser->add_option("--model", args->model,
+                     "network that the weights are checked against; the file then says all that "
+                     "predict, eval and forward need. Default: what the file itself says");
+  parser->add_option("--labels", args->labels,
+                     "file with the name of a class per line; default: ImageNet's 1000");
   std::string maps;
   for (const std::string& name : NameMap::names()) maps += name + ", ";
   parser
@@ -97,9 +200,11 @@ Verb add_convert(CLI::App& app) {
   parser->add_option("--entry", args->entry,
                      "entry of the checkpoint that holds the weights; default: state_dict and the "
                      "like, where it is plain which");
+  add_preprocess_options(*parser, args->images);
   add_json_option(*parser, args->json);
   parser->footer(
-      "Example:\n  lamella convert model_best.pth.tar --out model.safetensors --map "
+      "Example:\n  lamella convert squeezenet1_1-b8a52dc0.pth --model squeezenet1_1 --out "
+      "squeezenet.safetensors\n  lamella convert model_best.pth.tar --out model.safetensors --map "
       "densenet_bc_cifar");
   return {parser, [args] { return run(*args); }};
 }

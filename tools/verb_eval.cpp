@@ -6,6 +6,7 @@
 #include "engine/errors.h"
 #include "io/loader.h"
 #include "tools/common.h"
+#include "tools/image_options.h"
 #include "tools/interrupt.h"
 #include "train/evaluate.h"
 #include "train/run_folder.h"
@@ -14,11 +15,12 @@ namespace lamella::tool {
 namespace {
 
 struct EvalArguments {
-  std::string run, weights, data, split, json;
+  std::string run, model, weights, data, split, json;
   std::string fingerprint;  // of the images the run was made with
   std::int64_t batch = 16;
   SplitOptions fractions;
   GroupOptions groups;
+  PreprocessOptions images;
   DeviceOptions device;
   CLI::App* parser = nullptr;
 };
@@ -139,7 +141,9 @@ int run(EvalArguments args) {
   const std::string source = args.weights.empty() ? args.run : args.weights;
   if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
   const auto ctx = make_context(args.device);
-  const OpenModel opened = open_model(*ctx, source);
+  const OpenModel opened = open_model(*ctx, source, args.model);
+  const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
+  args.images.check_agreement(preprocess, source);
   if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
   Dataset dataset = choose(args);
   relabel(dataset, opened.card.labels);
@@ -147,7 +151,7 @@ int run(EvalArguments args) {
   options.batch = args.batch;
   options.shuffle = false;
   options.cache_bytes = 0;
-  Loader loader(std::move(dataset), preprocess_from_metadata(opened.card.preprocessing), options);
+  Loader loader(std::move(dataset), preprocess, options);
   watch_interrupts();
   const Evaluation evaluation = evaluate(*ctx, opened.model, loader, interrupted);
   print_profile(args.device);
@@ -170,6 +174,8 @@ Verb add_eval(CLI::App& app) {
   args->split = "validation";
   parser->add_option("run", args->run, "run folder or weight file");
   parser->add_option("--weights", args->weights, "weight file, instead of the run's best model");
+  parser->add_option("--model", args->model,
+                     "network of a weight file that does not say it, such as torchvision's");
   parser->add_option("--data", args->data,
                      "folder with a folder of images per class; default: "
                      "that of the run");
@@ -181,6 +187,7 @@ Verb add_eval(CLI::App& app) {
       ->capture_default_str();
   parser->add_option("--seed", args->fractions.seed, "of the split; default: that of the run");
   add_group_options(*parser, args->groups);
+  add_preprocess_options(*parser, args->images);
   add_device_options(*parser, args->device);
   add_json_option(*parser, args->json);
   parser->footer("Example:\n  lamella eval run1 --data crops --split validation --json eval.json");

@@ -8,6 +8,7 @@
 #include "io/image.h"
 #include "io/preprocess.h"
 #include "tools/common.h"
+#include "tools/image_options.h"
 #include "train/evaluate.h"
 
 namespace lamella::tool {
@@ -15,9 +16,10 @@ namespace {
 
 struct PredictArguments {
   std::vector<std::string> paths;  // the run first, where --weights is not given
-  std::string weights, json;
+  std::string model, weights, json;
   std::int64_t batch = 16, top = 3;
   double min_confidence = 0;
+  PreprocessOptions images;
   DeviceOptions device;
 };
 
@@ -52,10 +54,10 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
 // Classifies in batches; an image that cannot be read is set aside with its reason.
 class Classifier {
  public:
-  Classifier(Context& ctx, const OpenModel& opened, std::int64_t batch)
+  Classifier(Context& ctx, const Model& model, Preprocess preprocess, std::int64_t batch)
       : ctx_(ctx),
-        model_(opened.model),
-        preprocess_(preprocess_from_metadata(opened.card.preprocessing)),
+        model_(model),
+        preprocess_(std::move(preprocess)),
         most_(static_cast<std::size_t>(batch)) {}
 
   void add(const std::string& file) {
@@ -157,8 +159,10 @@ int run(PredictArguments args) {
   }
   if (args.paths.empty()) throw UsageError("predict needs at least one image or folder of images");
   const auto ctx = make_context(args.device);
-  const OpenModel opened = open_model(*ctx, args.weights);
-  Classifier classifier(*ctx, opened, args.batch);
+  const OpenModel opened = open_model(*ctx, args.weights, args.model);
+  const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
+  args.images.check_agreement(preprocess, args.weights);
+  Classifier classifier(*ctx, opened.model, preprocess, args.batch);
   for (const std::string& file : expand(args.paths)) classifier.add(file);
   classifier.flush();
   print_profile(args.device);
@@ -168,7 +172,7 @@ int run(PredictArguments args) {
   if (!args.json.empty()) put_json(args.json, to_json(args, classifier, opened.card.labels));
   if (args.json != "-") print(args, classifier, opened.card.labels);
   if (classifier.results.empty()) fail("no image could be read");
-  return 0;
+  return classifier.skipped.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -181,6 +185,8 @@ Verb add_predict(CLI::App& app) {
                    "run folder or weight file (unless --weights), then images and folders of them")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   parser->add_option("--weights", args->weights, "weight file");
+  parser->add_option("--model", args->model,
+                     "network of a weight file that does not say it, such as torchvision's");
   parser->add_option("--top", args->top, "classes to tell per image")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
@@ -192,9 +198,13 @@ Verb add_predict(CLI::App& app) {
   parser->add_option("--batch", args->batch, "images per step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_preprocess_options(*parser, args->images);
   add_device_options(*parser, args->device);
   add_json_option(*parser, args->json);
-  parser->footer("Example:\n  lamella predict run1 new/crop7.tif other_crops --json out.json");
+  parser->footer(
+      "An image that cannot be read is told and left out; the exit status is then 1.\n"
+      "Example:\n  lamella predict run1 new/crop7.tif other_crops --json out.json\n"
+      "  lamella predict --model squeezenet1_1 --weights squeezenet1_1-b8a52dc0.pth dog.jpg");
   return {parser, [args] { return run(*args); }};
 }
 

@@ -31,9 +31,13 @@ void check_filters(const StoredTensor& tensor) {
 
 }  // namespace
 
-bool is_lamella_file(const TensorFile& file) {
-  const auto schema = file.metadata.find("schema");
-  return schema != file.metadata.end() && schema->second.starts_with("lamella.");
+bool has_krsc_filters(const TensorFile& file, const std::string& name) {
+  const auto said = file.metadata.find(kFiltersKey);
+  if (said == file.metadata.end()) return has_card(file);
+  if (said->second != "KRSC" && said->second != "KCRS") {
+    fail(name, ": its metadata has filters '", said->second, "'; KRSC and KCRS can be read");
+  }
+  return said->second == "KRSC";
 }
 
 StoredTensor kcrs_to_krsc(const StoredTensor& filters) {
@@ -48,11 +52,13 @@ StoredTensor krsc_to_kcrs(const StoredTensor& filters) {
   return {filters.dtype, {s[0], s[3], s[1], s[2]}, transposed(filters, s[1] * s[2], s[3])};
 }
 
-void to_pytorch(TensorFile& file) {
-  if (is_lamella_file(file)) {
+void to_pytorch(TensorFile& file, const std::string& name) {
+  if (has_card(file)) {
     std::erase_if(file.tensors,
                   [](const auto& named) { return named.first.starts_with(kOptimiserPrefix); });
-    for (auto& [name, tensor] : file.tensors) {
+  }
+  if (has_krsc_filters(file, name)) {
+    for (auto& [key, tensor] : file.tensors) {
       if (tensor.shape.size() == 4) tensor = krsc_to_kcrs(tensor);
     }
   }

@@ -27,8 +27,12 @@ std::string str(const std::vector<std::int64_t>& dims) {
   return joined.empty() ? "scalar" : joined;
 }
 
-// How often a batch norm was updated is of no use here: momentum is a constant.
+// How often a batch norm was updated is of no use here: momentum is a constant. Nor are auxiliary
+// classifiers, which only training has.
 bool belongs_to_model(const std::string& name) {
+  for (const char* aux : {"aux1.", "aux2.", "AuxLogits."}) {
+    if (name.starts_with(aux)) return false;
+  }
   return !name.starts_with(kOptimiserPrefix) && !name.ends_with("num_batches_tracked");
 }
 
@@ -65,8 +69,8 @@ std::vector<std::int64_t> stored_dims(const Tensor& tensor, bool native) {
 }
 
 // Everything about the file that does not fit the parameters; empty where all does.
-std::string mismatches(const std::vector<Parameter>& parameters, const TensorFile& file) {
-  const bool native = is_lamella_file(file);
+std::string mismatches(const std::vector<Parameter>& parameters, const TensorFile& file,
+                       bool native) {
   Complaints missing("missing"), misshapen("of another shape"), other("of another type"),
       unexpected("not in the model");
   std::set<std::string> expected;
@@ -132,18 +136,28 @@ TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card) {
     file.tensors[parameter.name] =
         StoredTensor::from_f32(ctx.to_host(parameter.tensor), dims_of(parameter.tensor));
   }
+  put_card(file, card);
+  file.metadata[kFiltersKey] = "KRSC";
+  return file;
+}
+
+void put_card(TensorFile& file, const ModelCard& card) {
   const Json input = {{"height", card.spec.height},
                       {"width", card.spec.width},
                       {"channels", card.spec.channels},
                       {"classes", card.spec.classes}};
-  file.metadata = {{"schema", kSchema},
-                   {"architecture", card.spec.name},
-                   {"input", dump_json(input)},
-                   {"labels", dump_json(Json(card.labels))}};
+  file.metadata["schema"] = kSchema;
+  file.metadata["architecture"] = card.spec.name;
+  file.metadata["input"] = dump_json(input);
+  file.metadata["labels"] = dump_json(Json(card.labels));
   if (!card.spec.cut.empty()) file.metadata["cut"] = card.spec.cut;
   if (card.spec.head != "own") file.metadata["head"] = card.spec.head;
-  file.metadata.insert(card.preprocessing.begin(), card.preprocessing.end());
-  return file;
+  for (const auto& [key, value] : card.preprocessing) file.metadata[key] = value;
+}
+
+bool has_card(const TensorFile& file) {
+  const auto schema = file.metadata.find("schema");
+  return schema != file.metadata.end() && schema->second.starts_with("lamella.");
 }
 
 ModelCard read_card(const TensorFile& file, const std::string& name) {
@@ -188,9 +202,9 @@ void load_parameters(Context& ctx, const std::vector<Parameter>& parameters,
   if (const auto renamed = under_own_names(network, file)) {
     return load_parameters(ctx, parameters, network, *renamed, name);
   }
-  const std::string complaints = mismatches(parameters, file);
+  const bool native = has_krsc_filters(file, name);
+  const std::string complaints = mismatches(parameters, file, native);
   if (!complaints.empty()) fail(name, " does not fit ", network, ": ", complaints);
-  const bool native = is_lamella_file(file);
   for (const Parameter& parameter : parameters) {
     const StoredTensor* stored = &file.tensors.at(parameter.name);
     StoredTensor reordered;
@@ -215,8 +229,22 @@ std::int64_t classes_in(const TensorFile& file, const Model& model) {
   return found == file.tensors.end() || found->second.shape.empty() ? 0 : found->second.shape[0];
 }
 
+std::int64_t channels_in(const TensorFile& file, const Model& model, const std::string& name) {
+  if (const auto renamed = under_own_names(model.spec().name, file)) {
+    return channels_in(*renamed, model, name);
+  }
+  const auto found = file.tensors.find(model.parameters().front().name);
+  if (found == file.tensors.end() || found->second.shape.size() != 4) return 0;
+  return found->second.shape[has_krsc_filters(file, name) ? 3 : 1];
+}
+
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name) {
-  Model model = make_model(ctx, read_card(file, name).spec);
+  return load_model(ctx, file, name, read_card(file, name));
+}
+
+Model load_model(Context& ctx, const TensorFile& file, const std::string& name,
+                 const ModelCard& card) {
+  Model model = make_model(ctx, card.spec);
   load_parameters(ctx, model, file, name);
   return model;
 }

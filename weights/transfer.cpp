@@ -33,7 +33,7 @@ std::set<std::string> names_of_whole(Context& ctx, const Model& model) {
 }
 
 // Sums the first filter over its input channels where the model reads one and the file has three.
-bool sum_channels(const Model& model, TensorFile& file) {
+bool sum_channels(const Model& model, TensorFile& file, const std::string& name) {
   const Parameter& first = model.parameters().front();
   const auto found = file.tensors.find(first.name);
   if (found == file.tensors.end() || first.tensor.shape().rank() != 4 ||
@@ -41,7 +41,7 @@ bool sum_channels(const Model& model, TensorFile& file) {
     return false;
   }
   StoredTensor& stored = found->second;
-  const bool native = is_lamella_file(file);
+  const bool native = has_krsc_filters(file, name);
   const std::vector<std::int64_t> s = stored.shape;
   if (s[native ? 3 : 1] != 3) return false;
   const std::vector<float> values = (native ? stored : kcrs_to_krsc(stored)).to_f32();
@@ -93,7 +93,7 @@ TransferReport transfer(Context& ctx, const Model& model, TensorFile file, const
     report.unused.push_back(tensor);
     return true;
   });
-  report.summed_channels = sum_channels(model, file);
+  report.summed_channels = sum_channels(model, file, name);
   load_parameters(ctx, taken, model.spec().name, file, name);
   if (!options.mean_var) return report;
   std::uint32_t index = 0;

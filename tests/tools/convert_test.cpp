@@ -86,7 +86,8 @@ TEST_F(ConvertTest, WeightsOfARunGoOutAndComeBack) {
     EXPECT_EQ(tensor.shape[2], tensor.shape[3]) << name << " is not [K,C,R,S]";
   }
   EXPECT_TRUE(filters);
-  EXPECT_FALSE(converted.metadata.contains("schema"));
+  EXPECT_EQ(converted.metadata.at("filters"), "KCRS");
+  EXPECT_EQ(converted.metadata.at("format"), "pt");
   tool::NpyArray input{{1, 32, 32, 1}, std::vector<float>(32 * 32)};
   for (std::size_t i = 0; i < input.values.size(); ++i) {
     input.values[i] = static_cast<float>(i % 17) / 8 - 1;

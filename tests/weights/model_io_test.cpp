@@ -99,7 +99,7 @@ TEST(ModelIo, LoadsFilesOfPyTorch) {
   const Model model = make(ctx, 5), loaded = make(ctx, 6);
   TensorFile file = model_file(ctx, model, card());
   file.tensors[std::string(kOptimiserPrefix) + "m"] = StoredTensor::from_f32({1}, {1});
-  to_pytorch(file);
+  to_pytorch(file, "f");
   EXPECT_EQ(file.tensors.size(), model.parameters().size());
   file.tensors["bn.num_batches_tracked"] = {"I64", {}, std::vector<std::byte>(8)};
   // One of them in doubles.
@@ -115,6 +115,42 @@ TEST(ModelIo, LoadsFilesOfPyTorch) {
   TensorFile native = model_file(ctx, model, card());
   native.metadata.clear();
   EXPECT_NE(refusal(ctx, loaded, native).find("of another shape"), std::string::npos);
+}
+
+// The layout is the file's own word; a card alone means [K,R,S,C], as before there was that word.
+TEST(ModelIo, TheLayoutOfFiltersIsTheFilesOwnWord) {
+  Context ctx;
+  const Model model = make(ctx, 5), loaded = make(ctx, 6);
+  TensorFile older = model_file(ctx, model, card());
+  EXPECT_EQ(older.metadata.at("filters"), "KRSC");
+  older.metadata.erase("filters");
+  EXPECT_EQ(refusal(ctx, loaded, older), "");
+  EXPECT_EQ(weights_hash(ctx, loaded), weights_hash(ctx, model));
+  TensorFile file = model_file(ctx, model, card());
+  EXPECT_EQ(channels_in(file, model, "f"), 1);
+  to_pytorch(file, "f");
+  put_card(file, card());
+  file.metadata["filters"] = "KCRS";
+  EXPECT_EQ(channels_in(file, model, "f"), 1);
+  EXPECT_EQ(read_card(file, "f").labels, card().labels);
+  EXPECT_EQ(weights_hash(ctx, load_model(ctx, file, "f")), weights_hash(ctx, model));
+  file.metadata["filters"] = "CRSK";
+  EXPECT_EQ(refusal(ctx, loaded, file),
+            "f.safetensors: its metadata has filters 'CRSK'; KRSC and KCRS can be read");
+  EXPECT_THROW(to_pytorch(file, "f"), Error);
+}
+
+// torchvision's googlenet and inception_v3 come with classifiers that only training has.
+TEST(ModelIo, AuxiliaryClassifiersMayBeThere) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  TensorFile file = model_file(ctx, model, card());
+  for (const char* name : {"aux1.fc1.weight", "aux2.fc2.bias", "AuxLogits.conv0.bn.bias"}) {
+    file.tensors[name] = StoredTensor::from_f32({1}, {1});
+  }
+  EXPECT_EQ(refusal(ctx, model, file), "");
+  file.tensors["aux.bias"] = StoredTensor::from_f32({1}, {1});
+  EXPECT_NE(refusal(ctx, model, file), "");
 }
 
 TEST(ModelIo, ReadsHalfWeights) {

@@ -146,7 +146,7 @@ TEST_F(Transfer, OneChannelIsAsGoodAsThreeEqualOnes) {
   const std::vector<float> want =
       ctx_.to_host(three.forward(ctx_, ctx_.from_host(colour, {2, 24, 24, 3})));
   TensorFile pytorch = file_of(three);
-  to_pytorch(pytorch);
+  to_pytorch(pytorch, "f");
   for (const TensorFile& file : {file_of(three), pytorch}) {
     const Model one = drawn(spec, 2);
     EXPECT_TRUE(transfer(ctx_, one, file, "f", {}).summed_channels);
