@@ -11,6 +11,7 @@
 #include "io/preprocess.h"
 #include "tools/npy.h"
 #include "weights/model_io.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 
 namespace lamella {
@@ -72,6 +73,26 @@ TEST_F(RealWeights, SqueezeNetHasTorchsLogits) {
   const std::vector<float> logits =
       run({"squeezenet1_1", 224, 224, 3, 1000}, "squeezenet1_1_imagenet.safetensors", x);
   EXPECT_LE(difference(logits, stored("squeezenet1_1_imagenet.logits.npy")), 1e-5);
+}
+
+// bench/results/imagenet_squeezenet1_1.json: torch's count and the command that made it.
+constexpr int kTorchIsRight = 31;
+
+TEST_F(RealWeights, SqueezeNetIsAsOftenRightAsTorch) {
+  const std::string path = data_ + "/weights/squeezenet1_1_imagenet.safetensors";
+  const ModelCard card = published_card("squeezenet1_1").value();
+  const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
+  const Model model = load_model(ctx_, read_weights(path), path, card);
+  int right = 0, images = 0;
+  for (const std::string& file : sorted_files(data_ + "/images/imagenet")) {
+    const Tensor x = ctx_.from_host(prepare_image(read_image(file), preprocess), {1, 224, 224, 3});
+    const std::vector<float> logits = ctx_.to_host(model.forward(ctx_, x));
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    right += best == std::stol(std::filesystem::path(file).filename().string());
+    ++images;
+  }
+  EXPECT_EQ(images, 50);
+  EXPECT_EQ(right, kTorchIsRight);
 }
 
 TEST_F(RealWeights, InceptionHasTorchsFeatures) {
