@@ -17,7 +17,7 @@ struct ModelSpec {
   std::string cut = {};
   // "own": the network's classifier; where it is cut, as "linear". "linear": global average pool
   // and one linear layer. "mlp": the image as one vector and three linear layers, of 1024, 1024 and
-  // `classes` (models/heads.cpp).
+  // `classes` (models/heads.cpp). "none": nothing follows the cut; `classes` means nothing then.
   std::string head = "own";
 
   bool operator==(const ModelSpec&) const = default;

@@ -55,7 +55,9 @@ Model make_model(Context& ctx, const ModelSpec& spec) {
   }
   Model model = entry->build(ctx, spec);
   if (!spec.cut.empty()) model.cut_behind(spec.cut);
-  if (spec.head != "own") {
+  if (spec.head == "none") {
+    if (spec.cut.empty()) fail(spec.name, ": without a head it must be cut behind some layer");
+  } else if (spec.head != "own") {
     model.set_head(ctx, spec.head);
   } else if (!spec.cut.empty()) {
     model.set_head(ctx, "linear");

@@ -90,6 +90,11 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
   const std::string name = weight_file(path);
   const TensorFile file = read_weights(name);
   const ModelCard card = card_of(file, name, model);
+  if (card.spec.head == "none") {
+    fail(name, " ends behind ", card.spec.cut,
+         " and has no classifier: lamella forward gives what ",
+         "it ends with, lamella train --weights puts a head on it");
+  }
   return {card, load_model(ctx, file, name, card)};
 }
 

@@ -16,7 +16,7 @@ namespace lamella::tool {
 namespace {
 
 struct ConvertArguments {
-  std::string in, out, model, labels, entry, json;
+  std::string in, out, model, layer, labels, entry, json;
   std::vector<std::string> maps;
   PreprocessOptions images;
 };
@@ -35,6 +35,10 @@ std::vector<std::string> read_labels(const std::string& path) {
 
 // The card that the file has, which the command line may confirm but not contradict.
 ModelCard confirmed(const ConvertArguments& args, const ModelCard& card, const std::string& in) {
+  if (!args.layer.empty() && args.layer != card.spec.cut) {
+    fail(in, card.spec.cut.empty() ? " is a whole network" : " ends behind ", card.spec.cut,
+         ", and --layer ", args.layer, " was asked for; leave it out");
+  }
   args.images.check_agreement(preprocess_from_metadata(card.preprocessing), in);
   if (!args.labels.empty() && read_labels(args.labels) != card.labels) {
     fail(in, " has labels, and those of ", args.labels, " are others; leave --labels out");
@@ -43,14 +47,35 @@ ModelCard confirmed(const ConvertArguments& args, const ModelCard& card, const s
 }
 
 // The network of a file without a card: its channels and classes are the file's.
-ModelSpec spec_in(Context& ctx, const std::string& model, std::int64_t size, const TensorFile& file,
-                  const std::string& in) {
-  ModelSpec spec{model, size, size, 1, 1};
+ModelSpec spec_in(Context& ctx, const ConvertArguments& args, std::int64_t size,
+                  const TensorFile& file, const std::string& in) {
+  ModelSpec spec{args.model, size, size, 1, 1};
+  if (!args.layer.empty()) {
+    spec.cut = args.layer;
+    spec.head = "none";
+  }
   const Model any = make_model(ctx, spec);
   const std::int64_t channels = channels_in(file, any, in), classes = classes_in(file, any);
   if (channels > 0) spec.channels = channels;
-  if (classes > 0) spec.classes = classes;
+  if (classes > 0 && args.layer.empty()) spec.classes = classes;
   return spec;
+}
+
+// Labels as asked for, or those of the public weights, as many as there are classes.
+std::vector<std::string> labels_for(const ConvertArguments& args, const ModelSpec& spec,
+                                    const std::optional<ModelCard>& published,
+                                    const std::string& in) {
+  if (spec.head == "none") {
+    if (!args.labels.empty()) throw UsageError("--labels: there are no classes behind --layer");
+    return {};
+  }
+  const std::vector<std::string> labels =
+      args.labels.empty() ? published->labels : read_labels(args.labels);
+  if (static_cast<std::int64_t>(labels.size()) != spec.classes) {
+    fail(args.labels, " has ", labels.size(), " labels, and ", in, " has ", spec.classes,
+         " classes");
+  }
+  return labels;
 }
 
 // The card of a file that has none, whose network is args.model. What is not given is that of the
@@ -60,13 +85,15 @@ ModelCard new_card(Context& ctx, const ConvertArguments& args, const TensorFile&
   std::optional<ModelCard> published = published_card(args.model);
   Preprocess base = published ? preprocess_from_metadata(published->preprocessing) : Preprocess{};
   ModelCard card;
-  card.spec = spec_in(ctx, args.model, args.images.size.value_or(base.height), file, in);
+  card.spec = spec_in(ctx, args, args.images.size.value_or(base.height), file, in);
   load_model(ctx, file, in, card);  // refuses what does not fit, before more is asked for
-  if (published && (card.spec.channels != 3 || card.spec.classes != 1000)) {
+  const bool whole = args.layer.empty();
+  if (published && (card.spec.channels != 3 || (whole && card.spec.classes != 1000))) {
     published.reset();
     base = Preprocess{};
   }
-  if (!published && (!args.images.size || args.images.normalise.empty() || args.labels.empty())) {
+  const bool images_said = args.images.size && !args.images.normalise.empty();
+  if (!published && (!images_said || (whole && args.labels.empty()))) {
     throw UsageError(text(in, " has ", card.spec.channels, " channels and ", card.spec.classes,
                           " classes and is none of the public weights, so nothing says what it "
                           "expects: give --size, --normalise, and --labels, a name per line"));
@@ -77,11 +104,7 @@ ModelCard new_card(Context& ctx, const ConvertArguments& args, const TensorFile&
     fail("--channels ", preprocess.channels, " was asked for, and the first convolution of ", in,
          " takes ", card.spec.channels);
   }
-  card.labels = args.labels.empty() ? published->labels : read_labels(args.labels);
-  if (static_cast<std::int64_t>(card.labels.size()) != card.spec.classes) {
-    fail(args.labels, " has ", card.labels.size(), " labels, and ", in, " has ", card.spec.classes,
-         " classes");
-  }
+  card.labels = labels_for(args, card.spec, published, in);
   card.preprocessing = to_metadata(preprocess);
   return card;
 }
@@ -117,7 +140,9 @@ void print(const Json& json) {
               json.at("out").get<std::string>().c_str(), json.at("tensors").get<long long>(),
               json.at("elements").get<long long>(), json.at("renamed").get<long long>());
   if (json.contains("model")) {
-    std::printf("%s, %lld classes; %s\n", json.at("model").get<std::string>().c_str(),
+    const std::string layer = json.at("layer");
+    std::printf("%s%s, %lld classes; %s\n", json.at("model").get<std::string>().c_str(),
+                layer.empty() ? "" : (" up to " + layer).c_str(),
                 json.at("classes").get<long long>(), json.at("images").get<std::string>().c_str());
   }
   for (const char* kind : {"dropped", "skipped"}) {
@@ -129,6 +154,9 @@ void print(const Json& json) {
 int run(const ConvertArguments& args) {
   if (!args.out.ends_with(".safetensors")) {
     throw UsageError("--out " + args.out + " must end in .safetensors, the form that is written");
+  }
+  if (args.model.empty() && !args.layer.empty()) {
+    throw UsageError("--layer names a stage of a network: give --model too");
   }
   const std::string in = weight_file(args.in);
   std::error_code absent;
@@ -164,7 +192,8 @@ int run(const ConvertArguments& args) {
     put_card(file, *card);
     file.metadata[kFiltersKey] = "KCRS";
     json["model"] = card->spec.name;
-    json["classes"] = card->spec.classes;
+    json["layer"] = card->spec.cut;
+    json["classes"] = card->labels.size();
     json["images"] = describe(preprocess_from_metadata(card->preprocessing));
   }
   write_safetensors(args.out, file);
@@ -185,6 +214,9 @@ Verb add_convert(CLI::App& app) {
   parser->add_option("--model", args->model,
                      "network that the weights are checked against; the file then says all that "
                      "predict, eval and forward need. Default: what the file itself says");
+  parser->add_option("--layer", args->layer,
+                     "with --model: the file ends behind this stage; features: all but the "
+                     "classifier");
   parser->add_option("--labels", args->labels,
                      "file with the name of a class per line; default: ImageNet's 1000");
   std::string maps;

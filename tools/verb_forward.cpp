@@ -92,8 +92,12 @@ Model build(Context& ctx, const ForwardArguments& args, const Tensor& x) {
   }
   const std::string file = weight_file(args.weights);
   TensorFile weights = read_weights(file);
-  if (spec.name.empty() || has_card(weights))
-    spec.name = card_of(weights, file, args.model).spec.name;
+  if (spec.name.empty() || has_card(weights)) {
+    spec = card_of(weights, file, args.model).spec;
+    spec.height = x.dim(1);
+    spec.width = x.dim(2);
+    return cut_and_load(ctx, make_model(ctx, spec), args.layer, std::move(weights), file);
+  }
   const std::int64_t stored = classes_in(weights, make_model(ctx, spec));
   if (stored > 0) spec.classes = stored;
   return cut_and_load(ctx, make_model(ctx, spec), args.layer, std::move(weights), file);

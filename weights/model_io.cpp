@@ -186,8 +186,9 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
   for (const std::int64_t value : {spec.height, spec.width, spec.channels, spec.classes}) {
     if (value < 1 || value > kMost) fail(name, ": its metadata has an input size of ", value);
   }
-  if (static_cast<std::int64_t>(card.labels.size()) != spec.classes) {
-    fail(name, ": ", card.labels.size(), " labels for ", spec.classes, " classes");
+  const std::int64_t classes = spec.head == "none" ? 0 : spec.classes;
+  if (static_cast<std::int64_t>(card.labels.size()) != classes) {
+    fail(name, ": ", card.labels.size(), " labels for ", classes, " classes");
   }
   return card;
 }

@@ -18,7 +18,7 @@ namespace lamella {
 // (filter_layout.h).
 struct ModelCard {
   ModelSpec spec;
-  std::vector<std::string> labels;                   // one per class
+  std::vector<std::string> labels;                   // one per class; none without a head
   std::map<std::string, std::string> preprocessing;  // keys begin with kPreprocessPrefix
 };
 inline constexpr const char* kPreprocessPrefix = "preprocess.";

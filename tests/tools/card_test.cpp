@@ -9,6 +9,7 @@
 #include "io/image.h"
 #include "models/model.h"
 #include "tests/tools/tool_process.h"
+#include "tools/npy.h"
 #include "weights/durable_file.h"
 #include "weights/filter_layout.h"
 #include "weights/model_io.h"
@@ -200,6 +201,62 @@ TEST_F(CardTest, PublicWeightsNeedOnlyTheirName) {
                  "lamella convert --model cbr_tiny");
 }
 
+// A file that ends behind a stage says so, and what it ends with is what the whole network has
+// there.
+TEST_F(CardTest, ABackboneIsUsedWithoutOptions) {
+  tool::NpyArray input{{1, 64, 64, 3}, std::vector<float>(64 * 64 * 3)};
+  for (std::size_t i = 0; i < input.values.size(); ++i) {
+    input.values[i] = static_cast<float>(i % 17) / 8 - 1;
+  }
+  tool::write_npy(file("in.npy"), input);
+  raw_file("whole.safetensors", {"squeezenet1_1", 64, 64, 3, 1000});
+  const std::string whole = file("whole.safetensors"), bare = file("bare.safetensors"),
+                    out = file("out.safetensors");
+  TensorFile cut = read_safetensors(whole);
+  cut.tensors.erase("classifier.1.weight");
+  cut.tensors.erase("classifier.1.bias");
+  write_safetensors(bare, cut);
+  const std::vector<std::string> convert = {"convert", bare, "--model", "squeezenet1_1",
+                                            "--out",   out,  "--layer", "features"};
+  const auto without = [](std::vector<std::string> words, std::size_t last) {
+    words.resize(words.size() - last);
+    return words;
+  };
+  expect_refused(run_tool(without(convert, 2)), 1, "2 missing: 'classifier.1.weight'");
+  ASSERT_EQ(run_tool(convert).status, 0);
+  const ModelCard card = read_card(read_safetensors(out), out);
+  EXPECT_EQ(card.spec.cut, "features");
+  EXPECT_EQ(card.spec.head, "none");
+  EXPECT_TRUE(card.labels.empty());
+  const auto forward = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--input", file("in.npy"), "--output", file("y.npy")});
+    words.insert(words.begin(), "forward");
+    const Answer answer = run_tool(words);
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    return tool::read_npy(file("y.npy"));
+  };
+  const tool::NpyArray y = forward({"--weights", out});
+  EXPECT_EQ(y.shape, (std::vector<std::int64_t>{1, 512}));
+  EXPECT_EQ(
+      y.values,
+      forward({"--model", "squeezenet1_1", "--weights", whole, "--layer", "features"}).values);
+  expect_refused(predict({"--weights", out}), 1, "ends behind features and has no classifier");
+  std::vector<std::string> bad = convert;
+  bad.insert(bad.end(), {"--labels", file("labels.txt")});
+  expect_refused(run_tool(bad), 2, "no classes behind --layer");
+  bad = convert;
+  bad[7] = "nowhere";
+  expect_refused(run_tool(bad), 1, "has no layer nowhere");
+  expect_refused(run_tool({"convert", bare, "--out", out, "--layer", "features"}), 2, "--model");
+  bad = convert;
+  bad[1] = out;
+  bad[5] = file("again.safetensors");
+  ASSERT_EQ(run_tool(without(bad, 2)).status, 0);
+  EXPECT_EQ(read_text_file(file("again.safetensors")), read_text_file(out));
+  bad[7] = "fire2";
+  expect_refused(run_tool(bad), 1, "ends behind features");
+}
+
 TEST_F(CardTest, CardsThatMakeNoSenseAreRefused) {
   ASSERT_EQ(convert_well().status, 0);
   const TensorFile good = read_safetensors(file("out.safetensors"));
@@ -208,6 +265,9 @@ TEST_F(CardTest, CardsThatMakeNoSenseAreRefused) {
       {"labels", "", "'labels'"},
       {"architecture", "no_net", "there is no model no_net"},
       {"architecture", "cbr_small", "does not fit cbr_small"},
+      {"head", "none", "2 labels for 0 classes"},
+      {"head", "hydra", "there is no head 'hydra'"},
+      {"cut", "nowhere", "has no layer nowhere"},
       {"filters", "HWIO", "KRSC and KCRS"},
       {"filters", "KRSC", "of another shape"},
       {"preprocess.height", "", "preprocess.height is missing"},
