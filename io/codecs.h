@@ -17,6 +17,10 @@ Image decode_png(Bytes bytes, const std::string& name, const ImageLimits& limits
 Image decode_jpeg(Bytes bytes, const std::string& name, const ImageLimits& limits);
 Image decode_tiff(Bytes bytes, const std::string& name, const ImageLimits& limits);
 
+// What the EXIF segment of a JPEG file says of Image::orientation; 1 where it says nothing, or
+// nothing that makes sense. Reads the segments before the first scan, each once.
+int exif_orientation(Bytes jpeg);
+
 // An image with room for its samples; refuses what passes the limits before taking memory.
 Image make_image(const std::string& name, const ImageLimits& limits, std::int64_t height,
                  std::int64_t width, std::int64_t channels, int bit_depth);

@@ -63,6 +63,30 @@ Image decode_image(codecs::Bytes bytes, const std::string& name, const ImageLimi
   fail(name, ": this is no PNG, JPEG or TIFF file (it begins with", first_bytes(bytes), ")");
 }
 
+Image upright(const Image& image) {
+  const int o = image.orientation;
+  if (o < 2 || o > 8) return image;
+  const bool turned = o >= 5;  // rows become columns
+  const bool flip_rows = o == 3 || o == 4 || o == 6 || o == 7;
+  const bool flip_columns = o == 2 || o == 3 || o == 7 || o == 8;
+  Image result{turned ? image.width : image.height,
+               turned ? image.height : image.width,
+               image.channels,
+               image.bit_depth,
+               {}};
+  result.samples.reserve(image.samples.size());
+  for (std::int64_t y = 0; y < result.height; ++y) {
+    for (std::int64_t x = 0; x < result.width; ++x) {
+      std::int64_t row = turned ? x : y, column = turned ? y : x;
+      if (flip_rows) row = image.height - 1 - row;
+      if (flip_columns) column = image.width - 1 - column;
+      const auto pixel = image.samples.begin() + (row * image.width + column) * image.channels;
+      result.samples.insert(result.samples.end(), pixel, pixel + image.channels);
+    }
+  }
+  return result;
+}
+
 bool is_image_name(const std::string& path) {
   std::string suffix = std::filesystem::path(path).extension().string();
   for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -17,6 +17,10 @@ struct Image {
   std::int64_t channels = 1;           // 1 gray, 3 RGB
   int bit_depth = 8;                   // 8 or 16
   std::vector<std::uint16_t> samples;  // height * width * channels, row by row, RGB interleaved
+  // What is still to be done, as EXIF numbers it: 1 nothing, 2 mirror left-right, 3 turn by 180
+  // degrees, 4 mirror top-bottom, 5 mirror about the main diagonal, 6 turn 90 degrees clockwise, 7
+  // mirror about the other diagonal, 8 turn 90 degrees the other way. Other than 1 from JPEG only.
+  int orientation = 1;
 
   std::int64_t max_sample() const { return (std::int64_t{1} << bit_depth) - 1; }
 };
@@ -34,13 +38,18 @@ struct ImageLimits {
 //   TIFF  8 and 16 bits, gray (also min-is-white, turned round) and RGB; further samples per pixel
 //         (alpha) are dropped; strips and tiles, contiguous and planar, both byte orders;
 //         uncompressed, LZW, deflate, PackBits. The first page.
-// Orientation tags and colour profiles are ignored. Throws Error naming the file and the reason, in
+// The EXIF orientation of a JPEG file is told, and not applied (upright() does); that of other
+// formats and colour profiles are ignored. Throws Error naming the file and the reason, in
 // damaged files also the row. Takes at most about twice limits.bytes and 64 MiB beside the file.
 Image read_image(const std::string& path, const ImageLimits& limits = {});
 
 // The same from memory; `name` is what errors call it.
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
                    const ImageLimits& limits = {});
+
+// The image turned and mirrored as its orientation says, like Pillow's ImageOps.exif_transpose; its
+// own orientation is then 1.
+Image upright(const Image& image);
 
 // True for names that end in .png, .jpg, .jpeg, .tif or .tiff, in any case: what a data set takes
 // from a folder.

@@ -102,6 +102,7 @@ Image decode_jpeg(Bytes bytes, const std::string& name, const ImageLimits& limit
   }
   Image image =
       make_image(name, limits, reader.info.image_height, reader.info.image_width, channels, 8);
+  image.orientation = exif_orientation(bytes);
   std::vector<std::uint8_t> row(static_cast<std::size_t>(image.width * image.channels));
   if (!read_rows(reader, row.data(), image.samples.data())) {
     fail(name, ": the JPEG file is truncated or damaged after row ", reader.info.output_scanline,

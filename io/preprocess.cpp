@@ -106,6 +106,9 @@ Image convert_channels(const Image& image, std::int64_t channels) {
 }
 
 Image fit_image(const Image& image, const Preprocess& preprocess) {
+  if (preprocess.exif == Exif::Apply && image.orientation != 1) {
+    return fit_image(upright(image), preprocess);
+  }
   const std::int64_t least_height = preprocess.height + preprocess.margin;
   const std::int64_t least_width = preprocess.width + preprocess.margin;
   std::int64_t height = least_height, width = least_width;
@@ -192,6 +195,7 @@ Metadata to_metadata(const Preprocess& preprocess) {
       {"preprocess.interpolation",
        preprocess.interpolation == Interpolation::Bilinear ? "bilinear" : "bicubic"},
       {"preprocess.margin", std::to_string(preprocess.margin)},
+      {"preprocess.exif", preprocess.exif == Exif::Ignore ? "ignore" : "apply"},
       {"preprocess.normalise", preprocess.normalise == Normalise::Fixed ? "fixed" : "per_image"}};
   if (preprocess.normalise == Normalise::Fixed) {
     metadata["preprocess.mean"] = join(preprocess.mean);
@@ -216,6 +220,10 @@ Preprocess preprocess_from_metadata(const Metadata& metadata) {
       parse_choice(metadata, "preprocess.interpolation", "bilinear", "bicubic")) {
     preprocess.interpolation = Interpolation::Bicubic;
   }
+  if (metadata.contains("preprocess.exif") &&
+      parse_choice(metadata, "preprocess.exif", "ignore", "apply")) {
+    preprocess.exif = Exif::Apply;
+  }
   if (parse_choice(metadata, "preprocess.normalise", "per_image", "fixed")) {
     preprocess.normalise = Normalise::Fixed;
     preprocess.mean = parse_list("preprocess.mean", require(metadata, "preprocess.mean"));
@@ -239,6 +247,7 @@ std::string describe(const Preprocess& p) {
   if (p.margin > 0 || p.resize == ResizeRule::ShortSide) {
     words += text(", centre ", p.height, "x", p.width);
   }
+  if (p.exif == Exif::Apply) words += ", upright by EXIF";
   if (p.normalise == Normalise::PerImage) return words + ", z-score per image";
   return words + ", mean " + join(p.mean) + ", std " + join(p.std);
 }

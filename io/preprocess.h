@@ -1,7 +1,8 @@
 // From a decoded image to the floats a network reads. The same rule runs in training, evaluation
 // and prediction, and travels with the weights as text.
 //
-// Order: convert channels -> resize -> crop -> flips and turns -> normalise. The first two are
+// Order: turn upright -> convert channels -> resize -> crop -> flips and turns -> normalise. The
+// first three are
 // fit_image(); the crop is the centre one unless augmentation (io/augment.h) draws another; flips
 // and turns happen in augmentation only.
 #pragma once
@@ -26,12 +27,18 @@ enum class ResizeRule {
   ShortSide,  // aspect kept: the smallest size that covers (height + margin) x (width + margin)
 };
 
+enum class Exif {
+  Ignore,  // images as they are stored, like torchvision's
+  Apply,   // upright, as their EXIF orientation says
+};
+
 struct Preprocess {
   std::int64_t height = 256, width = 256;  // of the result
   std::int64_t channels = 1;               // 1 or 3
   ResizeRule resize = ResizeRule::Stretch;
   Interpolation interpolation = Interpolation::Bilinear;
   std::int64_t margin = 0;  // pixels resized for and cropped away again, as in 256 -> 224 (32)
+  Exif exif = Exif::Ignore;
   Normalise normalise = Normalise::PerImage;
   std::vector<float> mean, std;  // one per channel, on the scale 0..1; Fixed only
 
@@ -45,8 +52,9 @@ void check(const Preprocess& preprocess);
 // 0.299 R + 0.587 G + 0.114 B; gray -> RGB repeats the sample.
 Image convert_channels(const Image& image, std::int64_t channels);
 
-// Converts channels and resizes; what a loader may keep between epochs. Height and width of the
-// result are at least preprocess.height and .width. ShortSide rounds the long side down.
+// Turns upright where that is asked for, converts channels and resizes; what a loader may keep
+// between epochs. Height and width of the result are at least preprocess.height and .width.
+// ShortSide rounds the long side down.
 Image fit_image(const Image& image, const Preprocess& preprocess);
 
 // Where the centre crop begins along a side with `room` pixels to spare: half of them, and where
@@ -64,12 +72,12 @@ void normalise(const Image& image, const Preprocess& preprocess, float* out);
 std::vector<float> prepare_image(const Image& image, const Preprocess& preprocess);
 
 // Text form, for __metadata__ and run.json: keys preprocess.height, .width, .channels, .resize
-// (stretch|short_side), .interpolation (bilinear|bicubic), .margin, .normalise (per_image|fixed),
-// .mean, .std (comma-separated).
+// (stretch|short_side), .interpolation (bilinear|bicubic), .margin, .exif (ignore|apply),
+// .normalise (per_image|fixed), .mean, .std (comma-separated).
 using Metadata = std::map<std::string, std::string>;
 Metadata to_metadata(const Preprocess& preprocess);
-// Other keys are ignored; without .interpolation it is bilinear. Throws Error naming a key that is
-// missing or wrong.
+// Other keys are ignored; without .interpolation it is bilinear, without .exif ignore. Throws Error
+// naming a key that is missing or wrong.
 Preprocess preprocess_from_metadata(const Metadata& metadata);
 // The same for a person: "3 channels, short side to 256 (bilinear), centre 224x224, mean …, std …".
 std::string describe(const Preprocess& preprocess);

@@ -56,6 +56,7 @@ const Preprocess& checked(const Preprocess& preprocess) {
 
 constexpr const char* kNormaliseHelp =
     "zscore (per image), or mean/std on the scale 0 to 1, one or one per channel";
+constexpr const char* kExifHelp = "of JPEG images: apply or ignore the orientation in them";
 
 }  // namespace
 
@@ -63,6 +64,7 @@ Preprocess ImageOptions::preprocess() const {
   Preprocess result;
   result.height = result.width = size;
   result.channels = channels;
+  result.exif = exif == "apply" ? Exif::Apply : Exif::Ignore;
   set_normalise(result, normalise);
   return checked(result);
 }
@@ -73,6 +75,9 @@ void add_image_options(CLI::App& parser, ImageOptions& options) {
       ->capture_default_str();
   parser.add_option("--channels", options.channels, "1: gray, 3: RGB")->capture_default_str();
   parser.add_option("--normalise", options.normalise, kNormaliseHelp)->capture_default_str();
+  parser.add_option("--exif", options.exif, kExifHelp)
+      ->check(CLI::IsMember({"ignore", "apply"}))
+      ->capture_default_str();
 }
 
 Preprocess PreprocessOptions::over(Preprocess preprocess) const {
@@ -83,6 +88,7 @@ Preprocess PreprocessOptions::over(Preprocess preprocess) const {
   if (!resize.empty()) {
     preprocess.resize = resize == "stretch" ? ResizeRule::Stretch : ResizeRule::ShortSide;
   }
+  if (!exif.empty()) preprocess.exif = exif == "apply" ? Exif::Apply : Exif::Ignore;
   if (!interpolation.empty()) {
     preprocess.interpolation =
         interpolation == "bilinear" ? Interpolation::Bilinear : Interpolation::Bicubic;
@@ -114,6 +120,7 @@ void add_preprocess_options(CLI::App& parser, PreprocessOptions& options) {
       ->check(CLI::Range(0, 16384));
   add("--interpolation", options.interpolation, "bilinear or bicubic")
       ->check(CLI::IsMember({"bilinear", "bicubic"}));
+  add("--exif", options.exif, kExifHelp)->check(CLI::IsMember({"ignore", "apply"}));
 }
 
 AugmentOptions parse_augment(const std::string& list, std::int64_t size) {

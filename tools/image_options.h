@@ -12,7 +12,7 @@ namespace lamella::tool {
 
 struct ImageOptions {
   std::int64_t size = 256, channels = 1;
-  std::string normalise = "zscore";
+  std::string normalise = "zscore", exif = "ignore";
   Preprocess preprocess() const;  // throws UsageError
 };
 void add_image_options(CLI::App& parser, ImageOptions& options);
@@ -20,7 +20,7 @@ void add_image_options(CLI::App& parser, ImageOptions& options);
 // How images become tensors, where a weight file may say it: what is not given is left as it is.
 struct PreprocessOptions {
   std::optional<std::int64_t> size, channels, margin;
-  std::string normalise, resize, interpolation;
+  std::string normalise, resize, interpolation, exif;
 
   // `preprocess` with what was given in place of its own. Throws UsageError.
   Preprocess over(Preprocess preprocess) const;

@@ -57,6 +57,7 @@ std::optional<ModelCard> published_card(const std::string& model) {
                                                        {"channels", "3"},
                                                        {"resize", "short_side"},
                                                        {"interpolation", found->interpolation},
+                                                       {"exif", "ignore"},
                                                        {"margin", std::to_string(found->margin)},
                                                        {"normalise", "fixed"},
                                                        {"mean", found->mean},

@@ -9,7 +9,7 @@ command -v clang++-14 >/dev/null || { echo "clang++-14 is not installed" && exit
 cmake --preset release -B build/fuzz -DCMAKE_CXX_COMPILER=clang++-14 -DLAMELLA_ONEDNN=OFF \
   -DLAMELLA_SIMT=plain >/dev/null
 cmake --build build/fuzz --target fuzz_targets
-for name in pickle safetensors weights; do
+for name in pickle safetensors weights exif; do
   mkdir -p "build/fuzz/corpus/$name"
   echo "$name:"
   "build/fuzz/bin/fuzz_$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 \

@@ -1,7 +1,11 @@
 // Reading every variant of every format, limits, refusals, and the writers.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "fixtures.h"
+#include "io/codecs.h"
 #include "io/image.h"
 
 namespace lamella {
@@ -47,6 +51,66 @@ TEST(Png, WriterRoundTrip) {
       expect_same(read_image(dir.path("a.png")), image);
       write_tiff(dir.path("a.tif"), image, "synthetic");
       expect_same(read_image(dir.path("a.tif")), image);
+    }
+  }
+}
+
+// Against Pillow's exif_transpose, on files that goldens/make_exif_goldens.py made.
+TEST(Jpeg, IsTurnedUprightLikePillows) {
+  std::ifstream goldens(LAMELLA_GOLDENS "/exif.txt");
+  std::string line;
+  ASSERT_TRUE(std::getline(goldens, line)) << "no goldens";
+  int orientation = 0;
+  while (std::getline(goldens, line)) {
+    SCOPED_TRACE(line.substr(0, line.find(':')));
+    std::istringstream in(line);
+    std::string name, colon;
+    std::int64_t height = 0, width = 0;
+    in >> name >> height >> width >> colon;
+    const Image stored = read_image(LAMELLA_GOLDENS "/" + name);
+    EXPECT_EQ(stored.height, 9);
+    EXPECT_EQ(stored.width, 13);
+    EXPECT_EQ(stored.orientation, ++orientation);
+    const Image image = upright(stored);
+    EXPECT_EQ(image.orientation, 1);
+    ASSERT_EQ(image.height, height);
+    ASSERT_EQ(image.width, width);
+    for (const std::uint16_t sample : image.samples) {
+      int expected = -1;
+      ASSERT_TRUE(in >> expected);
+      EXPECT_NEAR(sample, expected, 1);
+    }
+  }
+  EXPECT_EQ(orientation, 8);
+}
+
+TEST(Jpeg, AllChannelsTurnTogether) {
+  Image image{1, 2, 3, 16, {1, 2, 3, 4, 5, 6}};
+  image.orientation = 8;
+  const Image turned = upright(image);
+  EXPECT_EQ(turned.height, 2);
+  EXPECT_EQ(turned.samples, (std::vector<std::uint16_t>{4, 5, 6, 1, 2, 3}));
+}
+
+// Each length of a file with an orientation, and each byte of its head changed: no read outside,
+// and 1 where nothing makes sense.
+TEST(Jpeg, DamagedExifIsNone) {
+  const std::vector<std::uint8_t> bytes = fixtures::read_bytes(LAMELLA_GOLDENS "/exif_6.jpg");
+  std::size_t whole = 0;
+  for (std::size_t length = 0; length <= bytes.size(); ++length) {
+    const std::vector<std::uint8_t> part(bytes.begin(),
+                                         bytes.begin() + static_cast<std::ptrdiff_t>(length));
+    const int orientation = codecs::exif_orientation(part);
+    whole += orientation == 6;
+    EXPECT_TRUE(orientation == 1 || orientation == 6);
+  }
+  EXPECT_GT(whole, bytes.size() / 2);
+  for (std::size_t i = 0; i < 100; ++i) {
+    for (const int value : {0x00, 0x01, 0x7F, 0xFF}) {
+      std::vector<std::uint8_t> damaged = bytes;
+      damaged[i] = static_cast<std::uint8_t>(value);
+      const int orientation = codecs::exif_orientation(damaged);
+      EXPECT_TRUE(orientation >= 1 && orientation <= 8);
     }
   }
 }

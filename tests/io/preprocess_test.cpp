@@ -92,6 +92,7 @@ TEST(Preprocess, TextFormKeepsEverything) {
   p.resize = ResizeRule::ShortSide;
   p.margin = 43;
   p.interpolation = Interpolation::Bicubic;
+  p.exif = Exif::Apply;
   EXPECT_EQ(preprocess_from_metadata(to_metadata(p)), p);
   p.normalise = Normalise::Fixed;
   p.mean = {0.485F, 0.456F, 0.406F};
@@ -100,12 +101,34 @@ TEST(Preprocess, TextFormKeepsEverything) {
 }
 
 // Files from before there was a choice.
-TEST(Preprocess, WithoutInterpolationItIsBilinear) {
+TEST(Preprocess, WithoutInterpolationItIsBilinearAndWithoutExifIgnored) {
   Preprocess p = plain(5, 6, 1);
   p.interpolation = Interpolation::Bicubic;
   Metadata metadata = to_metadata(p);
   metadata.erase("preprocess.interpolation");
   EXPECT_EQ(preprocess_from_metadata(metadata).interpolation, Interpolation::Bilinear);
+  metadata.erase("preprocess.exif");
+  EXPECT_EQ(preprocess_from_metadata(metadata).exif, Exif::Ignore);
+}
+
+TEST(Preprocess, AppliesTheOrientationWhereAsked) {
+  Preprocess p = plain(2, 1, 1);
+  p.normalise = Normalise::Fixed;
+  p.mean = {0};
+  p.std = {1};
+  Image image{1, 2, 1, 8, {0, 255}};
+  image.orientation = 6;
+  p.exif = Exif::Apply;
+  EXPECT_EQ(prepare_image(image, p), (std::vector<float>{0, 1}));
+  image.orientation = 8;
+  EXPECT_EQ(prepare_image(image, p), (std::vector<float>{1, 0}));
+  p.exif = Exif::Ignore;
+  p.height = 1;
+  p.width = 2;
+  EXPECT_EQ(prepare_image(image, p), (std::vector<float>{0, 1}));
+  EXPECT_EQ(describe(p), "1 channel, resized to 1x2 (bilinear), mean 0, std 1");
+  p.exif = Exif::Apply;
+  EXPECT_NE(describe(p).find("upright by EXIF"), std::string::npos);
 }
 
 // int(round(room / 2)) of Python.
