@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "io/preprocess.h"
+#include "weights/durable_file.h"
+#include "weights/json.h"
 
 namespace lamella {
 namespace {
@@ -62,6 +64,25 @@ TEST(Published, CardsSayWhatTorchvisionAndTimmSay) {
   for (const std::string& name : model_names()) published += published_card(name).has_value();
   EXPECT_EQ(cards, 10U);
   EXPECT_EQ(published, cards);
+}
+
+// Every network with public weights is in the catalogue, at the size its card says.
+TEST(Published, TheCatalogueHasTheSameNetworks) {
+  const Json catalogue = parse_json(read_text_file(LAMELLA_CATALOGUE), "catalogue.json");
+  EXPECT_EQ(catalogue.at("schema"), "lamella.catalogue/1");
+  std::size_t entries = 0;
+  for (const Json& entry : catalogue.at("weights")) {
+    SCOPED_TRACE(entry.at("name").get<std::string>());
+    const auto card = published_card(entry.at("model").get<std::string>());
+    ASSERT_TRUE(card);
+    EXPECT_EQ(entry.at("input"), card->spec.height);
+    EXPECT_EQ(entry.at("mean").size(), 3U);
+    EXPECT_TRUE(entry.at("address").get<std::string>().starts_with("https://"));
+    for (const char* key : {"licence", "top1", "source"}) EXPECT_FALSE(entry.at(key).is_null());
+    for (const char* key : {"size", "sha256", "sha256_begins"}) EXPECT_TRUE(entry.contains(key));
+    ++entries;
+  }
+  EXPECT_EQ(entries, 10U);
 }
 
 TEST(Published, NetworksWithoutPublicWeightsHaveNone) {
