@@ -32,6 +32,8 @@ Verb add_train(CLI::App& app);
 Verb add_eval(CLI::App& app);
 Verb add_predict(CLI::App& app);
 Verb add_forward(CLI::App& app);
+Verb add_embed(CLI::App& app);
+Verb add_head(CLI::App& app);
 Verb add_convert(CLI::App& app);
 Verb add_synth(CLI::App& app);
 Verb add_inspect(CLI::App& app);

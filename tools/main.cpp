@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<Verb> verbs = {lamella::tool::add_train(app),   lamella::tool::add_eval(app),
                                    lamella::tool::add_predict(app), lamella::tool::add_forward(app),
+                                   lamella::tool::add_embed(app),   lamella::tool::add_head(app),
                                    lamella::tool::add_inspect(app), lamella::tool::add_convert(app),
                                    lamella::tool::add_synth(app),   lamella::tool::add_doctor(app),
                                    lamella::tool::add_bench(app)};

@@ -8,6 +8,7 @@
 #include "tools/common.h"
 #include "tools/image_options.h"
 #include "tools/interrupt.h"
+#include "tools/scores.h"
 #include "train/evaluate.h"
 #include "train/run_folder.h"
 
@@ -79,59 +80,11 @@ void relabel(Dataset& dataset, const std::vector<std::string>& labels) {
   dataset.classes = labels;
 }
 
-Json to_json(const Scores& scores) {
-  return {{"precision", scores.precision},
-          {"recall", scores.recall},
-          {"f1", scores.f1},
-          {"f2", scores.f2},
-          {"f0_5", scores.f0_5},
-          {"specificity", scores.specificity}};
-}
-
-Json to_json(const EvalArguments& args, const Metrics& m, const Confusion& confusion, double loss,
+Json to_json(const EvalArguments& args, const Metrics& metrics, const Evaluation& evaluation,
              const std::vector<std::string>& labels) {
-  Json json = {{"schema", "lamella.eval/1"},
-               {"data", args.data},
-               {"split", args.split},
-               {"n", m.n},
-               {"accuracy", m.accuracy},
-               {"accuracy_ci", {m.accuracy_low, m.accuracy_high}},
-               {"balanced_accuracy", m.balanced_accuracy},
-               {"loss", loss},
-               {"macro", to_json(m.macro)},
-               {"weighted", to_json(m.weighted)},
-               {"per_class", Json::array()},
-               {"confusion", Json::array()}};
-  for (std::size_t c = 0; c < labels.size(); ++c) {
-    Json row = {{"label", labels[c]}, {"n", m.per_class[c].n}};
-    row.update(to_json(m.per_class[c]));
-    json["per_class"].push_back(std::move(row));
-    Json counts = Json::array();
-    for (std::size_t p = 0; p < labels.size(); ++p) {
-      counts.push_back(confusion.at(static_cast<std::int64_t>(c), static_cast<std::int64_t>(p)));
-    }
-    json["confusion"].push_back(std::move(counts));
-  }
+  Json json = {{"schema", "lamella.eval/1"}, {"data", args.data}, {"split", args.split}};
+  json.update(scores_json(metrics, evaluation.confusion, evaluation.loss, labels));
   return json;
-}
-
-void print(const EvalArguments& args, const Metrics& m, double loss,
-           const std::vector<std::string>& labels) {
-  std::printf("%s of %s\n", args.split == "all" ? "all images" : (args.split + " split").c_str(),
-              args.data.c_str());
-  std::printf(
-      "%lld images: accuracy %.4f (95 %% interval %.4f to %.4f), balanced accuracy %.4f, "
-      "loss %.4f\n\n",
-      static_cast<long long>(m.n), m.accuracy, m.accuracy_low, m.accuracy_high, m.balanced_accuracy,
-      loss);
-  const auto row = [](const std::string& name, std::int64_t n, const Scores& s) {
-    std::printf("%-24s %6lld  %9.4f %9.4f %9.4f\n", name.c_str(), static_cast<long long>(n),
-                s.precision, s.recall, s.f1);
-  };
-  std::printf("%-24s %6s  %9s %9s %9s\n", "class", "images", "precision", "recall", "F1");
-  for (std::size_t c = 0; c < labels.size(); ++c) row(labels[c], m.per_class[c].n, m.per_class[c]);
-  row("macro mean", m.n, m.macro);
-  row("weighted mean", m.n, m.weighted);
 }
 
 int run(EvalArguments args) {
@@ -158,10 +111,13 @@ int run(EvalArguments args) {
   if (interrupted()) fail("interrupted before the last image");
   const Metrics metrics = metrics_of(evaluation.confusion);
   if (!args.json.empty()) {
-    put_json(args.json,
-             to_json(args, metrics, evaluation.confusion, evaluation.loss, opened.card.labels));
+    put_json(args.json, to_json(args, metrics, evaluation, opened.card.labels));
   }
-  if (args.json != "-") print(args, metrics, evaluation.loss, opened.card.labels);
+  if (args.json != "-") {
+    std::printf("%s of %s\n", args.split == "all" ? "all images" : (args.split + " split").c_str(),
+                args.data.c_str());
+    print_scores(metrics, evaluation.loss, opened.card.labels);
+  }
   return 0;
 }
 

@@ -1,10 +1,10 @@
 // lamella forward: raw tensors through a network, for comparison with other programs.
 #include <cstdio>
 #include <filesystem>
-#include <set>
 
 #include "engine/errors.h"
 #include "tools/common.h"
+#include "tools/layer_model.h"
 #include "tools/npy.h"
 #include "weights/read_weights.h"
 
@@ -64,20 +64,6 @@ void write_output(Context& ctx, const ForwardArguments& args, const Tensor& y) {
     array.shape = {y.dim(0), y.dim(3), y.dim(1), y.dim(2)};
   }
   write_npy(args.output, array);
-}
-
-// What a network of this spec leaves out behind `layer` need not be in the file, and may be.
-Model cut_and_load(Context& ctx, Model model, const std::string& layer, TensorFile weights,
-                   const std::string& file) {
-  if (!layer.empty()) {
-    std::set<std::string> dropped;
-    for (const Parameter& parameter : model.parameters()) dropped.insert(parameter.name);
-    model.cut_behind(layer);
-    for (const Parameter& parameter : model.parameters()) dropped.erase(parameter.name);
-    for (const std::string& name : dropped) weights.tensors.erase(name);
-  }
-  load_parameters(ctx, model, weights, file);
-  return model;
 }
 
 // By name, or as the card of the weight file says; sized for the input. It ends with args.layer.

@@ -43,8 +43,8 @@ class ContractTest : public ::testing::Test {
 TEST_F(ContractTest, EveryVerbHelpsWithAnExample) {
   const Answer general = run_tool({"--help"});
   EXPECT_EQ(general.status, 0);
-  for (const std::string verb :
-       {"train", "eval", "predict", "forward", "synth", "inspect", "convert", "doctor", "bench"}) {
+  for (const std::string verb : {"train", "eval", "predict", "forward", "embed", "head", "synth",
+                                 "inspect", "convert", "doctor", "bench"}) {
     EXPECT_NE(general.out.find(verb), std::string::npos) << verb;
     const Answer answer = run_tool({verb, "--help"});
     EXPECT_EQ(answer.status, 0) << verb;
