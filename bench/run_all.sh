@@ -55,6 +55,7 @@ for model in tem_small cbr_small; do
 done
 
 if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
+  "$python" bench/heads.py --bin "$build/bin" --threads "$threads" || status=1
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   twin=("$python" bench/peers/train_cbr.py --data "$LAMELLA_TEST_DATA/tem_virus"
