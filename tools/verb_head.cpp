@@ -32,7 +32,7 @@ struct HeadArguments {
 const char* default_strengths(HeadKind kind) {
   switch (kind) {
     case HeadKind::Softmax:
-      return "0.0003,0.001,0.003,0.01,0.03,0.1,0.3";
+      return "0.001,0.003,0.01,0.03,0.1,0.3,1";
     case HeadKind::Svm:
       return "0.1,0.3,1,3,10";
     case HeadKind::Mlp:
@@ -243,6 +243,7 @@ void warn(const Outcome& outcome) {
 int run(HeadArguments args) {
   args.head.kind = head_kind(args.kind);
   args.head.seed = args.fractions.seed;
+  args.split = name_of(split_from_name(args.split));  // "val" is short for validation
   if (!args.out.empty() && args.head.kind == HeadKind::Mlp) {
     throw UsageError("--out writes linear heads only, with --kind softmax or svm");
   }
