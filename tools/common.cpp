@@ -98,6 +98,11 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
   return {card, load_model(ctx, file, name, card)};
 }
 
+void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch) {
+  constexpr std::int64_t kWorth = 3;  // batches
+  if (images >= kWorth * batch) model = model.inference_form(ctx, batch);
+}
+
 OpenData open_data(const std::string& dir, const GroupOptions& groups,
                    const SplitOptions& options) {
   DatasetOptions dataset_options;

@@ -76,6 +76,9 @@ ModelCard card_of(const TensorFile& file, const std::string& name, const std::st
 // `model` names the network where the file has no card.
 OpenModel open_model(Context& ctx, const std::string& path, const std::string& model = "");
 
+// Turns the model into its inference form, where so many images are worth the run that this takes.
+void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch);
+
 // Splits that the folders do not have are made with these fractions.
 struct SplitOptions {
   double validation = 0.2, test = 0.0;

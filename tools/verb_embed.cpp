@@ -133,7 +133,7 @@ int run(const EmbedArguments& args) {
   std::optional<FeatureSet> found = found_at(args.out);
   const auto ctx = make_context(args.device);
   const std::string file = weight_file(args.weights);
-  const Extractor extractor = open_extractor(*ctx, args, file);
+  Extractor extractor = open_extractor(*ctx, args, file);
   const Dataset dataset = read_dataset(args.data, {args.groups.column, args.groups.pattern, ""});
   FeatureSet set = describe(*ctx, args, extractor, dataset, file);
   const bool reused = found && fingerprint(*found) == fingerprint(set);
@@ -141,6 +141,8 @@ int run(const EmbedArguments& args) {
   if (reused) {
     set = std::move(*found);
   } else {
+    make_ready(*ctx, extractor.model, static_cast<std::int64_t>(dataset.samples.size()),
+               args.batch);
     extract(*ctx, args, extractor, dataset, set);
     write_features(args.out, set);
   }

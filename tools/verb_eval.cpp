@@ -94,7 +94,7 @@ int run(EvalArguments args) {
   const std::string source = args.weights.empty() ? args.run : args.weights;
   if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
   const auto ctx = make_context(args.device);
-  const OpenModel opened = open_model(*ctx, source, args.model);
+  OpenModel opened = open_model(*ctx, source, args.model);
   const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
   args.images.check_agreement(preprocess, source);
   if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
@@ -105,6 +105,7 @@ int run(EvalArguments args) {
   options.shuffle = false;
   options.cache_bytes = 0;
   Loader loader(std::move(dataset), preprocess, options);
+  make_ready(*ctx, opened.model, loader.images(), args.batch);
   watch_interrupts();
   const Evaluation evaluation = evaluate(*ctx, opened.model, loader, interrupted);
   print_profile(args.device);

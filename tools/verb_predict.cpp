@@ -159,11 +159,13 @@ int run(PredictArguments args) {
   }
   if (args.paths.empty()) throw UsageError("predict needs at least one image or folder of images");
   const auto ctx = make_context(args.device);
-  const OpenModel opened = open_model(*ctx, args.weights, args.model);
+  OpenModel opened = open_model(*ctx, args.weights, args.model);
   const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
   args.images.check_agreement(preprocess, args.weights);
+  const std::vector<std::string> files = expand(args.paths);
+  make_ready(*ctx, opened.model, static_cast<std::int64_t>(files.size()), args.batch);
   Classifier classifier(*ctx, opened.model, preprocess, args.batch);
-  for (const std::string& file : expand(args.paths)) classifier.add(file);
+  for (const std::string& file : files) classifier.add(file);
   classifier.flush();
   print_profile(args.device);
   for (const Skipped& skipped : classifier.skipped) {
