@@ -1,7 +1,8 @@
 """Compares lamella with its peers, alternating A B A B in one run.
 
   compare.py train-step --model tem_small    time and memory of forward + backward, against PyTorch
-                                             eager, channels_last and compiled
+                                             eager, channels_last and compiled; with --mode inference
+                                             of inference, against ONNX Runtime and OpenVINO too
   compare.py cold-start --model cbr_small    one `lamella predict` of one image, against its forward
   compare.py ops --shapes tests/shapes/cbr_tiny.txt    every kernel, against PyTorch's
                                                        (compare_ops.py)
@@ -89,12 +90,15 @@ def summary_of_peer(peer, ours, kept, memory):
 
 def train_step(args):
     options = ["--model", args.model, "--mode", args.mode, "--batch", args.batch, "--size",
-               args.size, "--threads", args.threads]
+               args.size, "--channels", args.channels, "--threads", args.threads]
     sides = [StepSide("lamella", [args.bin / "train_step", *options])]
+    peers = ROOT / "bench" / "peers"
     for variant in args.variants:
-        script = ROOT / "bench" / "peers" / "train_step.py"
-        command = [sys.executable, script, *options, "--variant", variant]
+        command = [sys.executable, peers / "train_step.py", *options, "--variant", variant]
         sides.append(StepSide(f"torch {variant}", command))
+    for runtime in args.runtimes if args.mode == "inference" else []:
+        command = [sys.executable, peers / "inference_step.py", *options, "--runtime", runtime]
+        sides.append(StepSide(runtime, command))
     ours = sides[0]
     if ours.problem is not None:
         sys.exit(f"lamella: {ours.problem}")
@@ -117,7 +121,8 @@ def train_step(args):
                                   "memory_ratio": max(peer["memory_ratio"] for peer in timed)}
         print(f"  against the best: speed at least {result['against_best']['lower95']:.2f}, memory "
               f"{result['against_best']['memory_ratio']:.2f} of the one that takes least")
-    write(args, f"train_step_{args.model}_{args.mode}", result)
+    batch = f"_batch{args.batch}" if args.mode == "inference" else ""
+    write(args, f"train_step_{args.model}_{args.mode}{batch}", result)
     if len(kept) < min(9, args.pairs):
         sys.exit(f"only {len(kept)} undisturbed pairs: measure again on a quiet machine")
 
@@ -186,7 +191,10 @@ def main():
         command.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "results")
     step = commands.choices["train-step"]
     step.add_argument("--batch", type=int, default=12)
-    step.add_argument("--mode", default="backward", choices=["forward", "backward", "step"])
+    step.add_argument("--mode", default="backward", choices=["inference", "forward", "backward", "step"])
+    step.add_argument("--channels", type=int, default=1)
+    step.add_argument("--runtimes", type=lambda text: text.split(","),
+                      default=["onnxruntime", "openvino"], help="with --mode inference")
     step.add_argument("--variants", type=lambda text: text.split(","),
                       default=["eager", "channels_last", "compile"])
     compare_ops.add_arguments(commands.add_parser("ops"))

@@ -54,6 +54,18 @@ for model in tem_small cbr_small; do
     --bin "$build/bin" || status=1
 done
 
+compare=("$python" bench/compare.py train-step --channels 3 --threads "$threads" --bin "$build/bin")
+for model in densenet121 densenet201; do
+  "${compare[@]}" --model "$model" --batch 8 --size 224 || status=1
+done
+for model in densenet121 densenet201 inception_v3 inception_v4; do
+  size=224
+  if [[ $model == inception* ]]; then size=299; fi
+  for batch in 1 16; do
+    "${compare[@]}" --model "$model" --mode inference --batch "$batch" --size "$size" || status=1
+  done
+done
+
 if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
   "$python" bench/heads.py --bin "$build/bin" --threads "$threads" || status=1
   work=$(mktemp -d)

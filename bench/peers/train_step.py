@@ -1,7 +1,7 @@
 """The PyTorch side of bench/train_step.cpp: the same options, the same lines on stdin and stdout.
 
   train_step.py --model NAME [--batch 12] [--size 256] [--channels 1] [--classes 14] [--threads 2]
-                [--mode forward|backward|step] [--variant eager|channels_last|compile]
+                [--mode inference|forward|backward|step] [--variant eager|channels_last|compile]
 """
 
 import argparse
@@ -43,7 +43,8 @@ class Side:
         if args.variant != "eager":  # the compiled one too: it is faster so
             net = net.to(memory_format=torch.channels_last)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
-        self.plain, self.mode = net, args.mode
+        self.plain = net
+        self.mode = "forward" if args.mode == "inference" else args.mode
         self.net = torch.compile(net) if args.variant == "compile" else net
         self.optimiser = torch.optim.Adam(net.parameters(), lr=1e-5)
 
@@ -70,7 +71,7 @@ class Side:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
-    parser.add_argument("--mode", default="backward", choices=["forward", "backward", "step"])
+    parser.add_argument("--mode", default="backward", choices=["inference", "forward", "backward", "step"])
     parser.add_argument("--variant", default="eager",
                         choices=["eager", "channels_last", "compile"])
     for name, default in (("batch", 12), ("size", 256), ("channels", 1), ("classes", 14),
