@@ -71,7 +71,8 @@ class Side:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
-    parser.add_argument("--mode", default="backward", choices=["inference", "forward", "backward", "step"])
+    parser.add_argument("--mode", default="backward",
+                        choices=["inference", "forward", "backward", "step"])
     parser.add_argument("--variant", default="eager",
                         choices=["eager", "channels_last", "compile"])
     for name, default in (("batch", 12), ("size", 256), ("channels", 1), ("classes", 14),
