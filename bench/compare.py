@@ -191,7 +191,8 @@ def main():
         command.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "results")
     step = commands.choices["train-step"]
     step.add_argument("--batch", type=int, default=12)
-    step.add_argument("--mode", default="backward", choices=["inference", "forward", "backward", "step"])
+    step.add_argument("--mode", default="backward",
+                      choices=["inference", "forward", "backward", "step"])
     step.add_argument("--channels", type=int, default=1)
     step.add_argument("--runtimes", type=lambda text: text.split(","),
                       default=["onnxruntime", "openvino"], help="with --mode inference")
