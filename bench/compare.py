@@ -1,8 +1,8 @@
 """Compares lamella with its peers, alternating A B A B in one run.
 
   compare.py train-step --model tem_small    time and memory of forward + backward, against PyTorch
-                                             eager, channels_last and compiled; with --mode inference
-                                             of inference, against ONNX Runtime and OpenVINO too
+                                             eager, channels_last and compiled; or --mode inference,
+                                             against ONNX Runtime and OpenVINO too
   compare.py cold-start --model cbr_small    one `lamella predict` of one image, against its forward
   compare.py ops --shapes tests/shapes/cbr_tiny.txt    every kernel, against PyTorch's
                                                        (compare_ops.py)
