@@ -279,6 +279,13 @@ TEST_F(Contracts, KernelsWithoutWorkWriteNothing) {
   kernels.bias_bwd(kernel_context, {0, 2, 2, 2, DType::F32}, x, y, Write::Set);
   kernels.global_avg_pool_fwd(kernel_context, {1, 0, 2, 2, 2, DType::F32}, x, y);
   kernels.batch_norm_stats(kernel_context, {0, 2, 2, 2}, x, y, y + 1);
+  const BatchNormShape no_pixel{0, 1, 1, 1};
+  kernels.batch_norm_apply(kernel_context, no_pixel, x, x, x, x, x, y);
+  kernels.batch_norm_bwd_reduce(kernel_context, no_pixel, x, x, x, x, x, x, y);
+  kernels.batch_norm_bwd_apply(kernel_context, no_pixel, x, x, x, x, x, x, x, 1, y, Write::Set);
+  kernels.batch_norm_bwd_shared(kernel_context, no_pixel, x, x, x, x, x, x, y, 1, y, 1, y,
+                                Write::Set);
+  kernels.batch_norm_stats_bwd(kernel_context, no_pixel, x, x, x, 1, x, 1, y, Write::Set);
   kernels.bias_fwd(kernel_context, {0, 2, 2, 2, DType::F32}, x, x, y);
   kernels.linear_bwd_weight(kernel_context, {0, 1, 2, 1, 2, DType::F32}, x, x, y, Write::Set);
   Conv2dShape conv;

@@ -81,6 +81,7 @@ void batch_norm_bwd_reduce(Ctx ctx, const BatchNormShape& shape, const void* x, 
                            const float* mean, const float* var, const float* gamma,
                            const float* beta, float* sums) {
   require_f32("batch_norm_bwd_reduce", shape.dtype);
+  if (shape.pixels == 0) return;
   const Backward backward{shape, static_cast<const float*>(x), static_cast<const float*>(dy)};
   const int parts = column_parts(ctx, shape.pixels, shape.C);
   const std::int64_t partial_bytes = parts * 2 * shape.C * 8;

@@ -227,6 +227,7 @@ const OpFamily batch_norm_copy_stats_family{{"batch_norm_copy_stats"},
                                                 "pixels=300 C=32 y_pitch=96",
                                                 "pixels=67 C=24 x_pitch=40 y_pitch=64 relu_in=1",
                                                 "pixels=67 C=24 y_pitch=63",
+                                                "pixels=67 C=24 x_pitch=63",
                                                 "pixels=1031 C=16 y_pitch=48 mean=1",
                                             },
                                             batch_norm_copy_stats_case};

@@ -240,9 +240,9 @@ const OpFamily sgd_family{
     {"sgd_step"},
     {"count=1", "count=7 momentum=0", "count=64 nesterov=1", "count=259 decay=10",
      "count=1031 nesterov=1 decay=5", "count=4096 tensors=3", "count=4099 tensors=5 decay=10",
-     "count=5 tensors=9", "count=9001 tensors=4 master=1 decay=10", "count=131 master=1 gap=2",
-     "count=517 gap=3", "count=300 tensors=3 scale=0.125 clip=40", "count=64 clip=100 skip=1",
-     "count=3000 tensors=700", "count=1100001 tensors=7"},
+     "count=4097", "count=5 tensors=9", "count=9001 tensors=4 master=1 decay=10",
+     "count=131 master=1 gap=2", "count=517 gap=3", "count=300 tensors=3 scale=0.125 clip=40",
+     "count=64 clip=100 skip=1", "count=3000 tensors=700", "count=1100001 tensors=7"},
     sgd_case};
 
 const OpFamily adam_family{
