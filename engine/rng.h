@@ -18,7 +18,8 @@ enum class RngStream : std::uint32_t {
   Split,
   Synth,
   Test,
-  Subset
+  Subset,
+  Balance
 };
 
 // Numbers i = 0, 1, 2… of the sequence (seed, stream, substream). Number i is word i % 4 of

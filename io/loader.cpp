@@ -26,12 +26,23 @@ struct Loader::State {
   };
 
   State(Dataset data, const Preprocess& rule, const LoaderOptions& settings)
-      : dataset(std::move(data)), preprocess(rule), options(settings) {}
+      : dataset(std::move(data)), preprocess(rule), options(settings) {
+    of_class.resize(dataset.classes.size());
+    for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+      of_class[static_cast<std::size_t>(dataset.samples[i].label)].push_back(
+          static_cast<std::int64_t>(i));
+    }
+    images_of_epoch = options.per_class == 0 ? samples() : 0;
+    for (const auto& images : of_class) {
+      if (!images.empty()) images_of_epoch += options.per_class;
+    }
+  }
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  std::int64_t images() const { return static_cast<std::int64_t>(dataset.samples.size()); }
+  std::int64_t samples() const { return static_cast<std::int64_t>(dataset.samples.size()); }
+  std::int64_t images() const { return images_of_epoch; }
   std::int64_t batches() const { return (images() + options.batch - 1) / options.batch; }
   Slot& slot_of(std::int64_t batch) {
     return slots[static_cast<std::size_t>(batch % options.ahead)];
@@ -44,22 +55,28 @@ struct Loader::State {
   bool can_claim() const {
     return next_image < images() && next_image / options.batch < next_batch + options.ahead;
   }
+  std::vector<std::int64_t> balanced(std::int64_t of_epoch) const;
+  void make_order();
   void work();
-  void load(std::int64_t place, std::int64_t index, std::int64_t of_epoch, Batch& batch);
+  void load(std::int64_t place, std::int64_t number, std::int64_t of_epoch, Batch& batch);
   std::shared_ptr<const Image> fitted(std::int64_t index);
 
   const Dataset dataset;
   const Preprocess preprocess;
   const LoaderOptions options;
+  std::vector<std::vector<std::int64_t>> of_class;  // indices in the data set
+  std::int64_t images_of_epoch = 0;
 
   std::mutex mutex;  // guards everything below
   std::condition_variable work_ready, batch_ready;
   bool stopping = false;
   std::int64_t epoch = -1;
-  std::vector<std::int64_t> order;  // of the epoch: position -> index in the data set
-  std::int64_t next_image = 0;      // first position that no worker has claimed
-  std::int64_t next_batch = 0;      // first batch that next() has not handed out
-  std::int64_t in_flight = 0;       // images claimed and not yet written
+  // Of the epoch: position -> number of the image, which is its index in the data set plus, when it
+  // comes for the r-th time again, r * samples().
+  std::vector<std::int64_t> order;
+  std::int64_t next_image = 0;  // first position that no worker has claimed
+  std::int64_t next_batch = 0;  // first batch that next() has not handed out
+  std::int64_t in_flight = 0;   // images claimed and not yet written
   std::vector<Slot> slots;
   std::vector<std::shared_ptr<const Image>> cache;  // per index; null: not kept
   std::size_t cached = 0;                           // bytes
@@ -88,6 +105,43 @@ void Loader::State::prepare_slot(std::int64_t batch) {
   b.indices.resize(static_cast<std::size_t>(b.N));
 }
 
+// The numbers of as many images of every class.
+std::vector<std::int64_t> Loader::State::balanced(std::int64_t of_epoch) const {
+  std::vector<std::int64_t> numbers;
+  for (std::size_t label = 0; label < of_class.size(); ++label) {
+    const std::vector<std::int64_t>& indices = of_class[label];
+    const auto count = static_cast<std::int64_t>(indices.size());
+    if (count == 0) continue;
+    const Rng rng(options.seed + (label + 1) * 0x9E3779B97F4A7C15, RngStream::Balance,
+                  static_cast<std::uint32_t>(of_epoch));
+    const std::vector<std::int64_t> drawn = permutation(count, rng);
+    const std::int64_t whole = options.per_class / count * count;
+    for (std::int64_t i = 0; i < options.per_class; ++i) {
+      const std::int64_t which = i < whole ? i % count : drawn[static_cast<std::size_t>(i - whole)];
+      numbers.push_back(indices[static_cast<std::size_t>(which)] + i / count * samples());
+    }
+  }
+  return numbers;
+}
+
+void Loader::State::make_order() {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(images()));
+  if (options.per_class > 0) {
+    numbers = balanced(epoch);
+  } else {
+    std::iota(numbers.begin(), numbers.end(), 0);
+  }
+  order.clear();
+  if (!options.shuffle) {
+    order = std::move(numbers);
+    return;
+  }
+  const Rng rng(options.seed, RngStream::Shuffle, static_cast<std::uint32_t>(epoch));
+  for (const std::int64_t i : permutation(images(), rng)) {
+    order.push_back(numbers[static_cast<std::size_t>(i)]);
+  }
+}
+
 void Loader::State::work() {
   std::unique_lock lock(mutex);
   for (;;) {
@@ -95,14 +149,14 @@ void Loader::State::work() {
     if (stopping) return;
     const std::int64_t position = next_image++;
     const std::int64_t place = position % options.batch;
-    const std::int64_t index = order[static_cast<std::size_t>(position)];
+    const std::int64_t number = order[static_cast<std::size_t>(position)];
     const std::int64_t of_epoch = epoch;
     Slot& slot = slot_of(position / options.batch);
     ++in_flight;
     lock.unlock();
     std::exception_ptr failure;
     try {
-      load(place, index, of_epoch, slot.batch);
+      load(place, number, of_epoch, slot.batch);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -116,14 +170,15 @@ void Loader::State::work() {
   }
 }
 
-void Loader::State::load(std::int64_t place, std::int64_t index, std::int64_t of_epoch,
+void Loader::State::load(std::int64_t place, std::int64_t number, std::int64_t of_epoch,
                          Batch& batch) {
   const auto p = static_cast<std::size_t>(place);
+  const std::int64_t index = number % samples();
   batch.labels[p] = dataset.samples[static_cast<std::size_t>(index)].label;
   batch.indices[p] = index;
   const auto image = fitted(index);
   const Augmentation drawn = draw_augmentation(options.augment, preprocess, image->height,
-                                               image->width, options.seed, of_epoch, index);
+                                               image->width, options.seed, of_epoch, number);
   const Image ready = augment(*image, options.augment, preprocess, drawn);
   normalise(ready, preprocess, batch.pixels.data() + p * ready.samples.size());
 }
@@ -151,6 +206,7 @@ Loader::Loader(Dataset dataset, const Preprocess& preprocess, const LoaderOption
   State& s = *state_;
   check(preprocess);
   if (s.dataset.samples.empty()) fail("loader: the data set ", s.dataset.root, " has no images");
+  if (options.per_class < 0) fail("loader: per_class is ", options.per_class, "; use 0 or more");
   if (options.batch < 1 || options.threads < 1 || options.ahead < 1) {
     fail("loader: batch is ", options.batch, ", threads ", options.threads, ", ahead ",
          options.ahead, "; each must be at least 1");
@@ -192,13 +248,7 @@ void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   s.next_image = s.images();  // nothing more is claimed of the epoch before
   s.batch_ready.wait(lock, [&s] { return s.in_flight == 0; });
   s.epoch = epoch;
-  if (s.options.shuffle) {
-    const Rng rng(s.options.seed, RngStream::Shuffle, static_cast<std::uint32_t>(epoch));
-    s.order = permutation(s.images(), rng);
-  } else {
-    s.order.resize(s.dataset.samples.size());
-    std::iota(s.order.begin(), s.order.end(), 0);
-  }
+  s.make_order();
   s.next_batch = first_batch;
   s.next_image = std::min(first_batch * s.options.batch, s.images());
   for (int i = 0; i < s.options.ahead; ++i) s.prepare_slot(first_batch + i);

@@ -18,6 +18,7 @@ struct LoaderOptions {
   std::int64_t batch = 32;
   std::uint64_t seed = 0;
   bool shuffle = true;                             // false: in the order of the data set
+  std::int64_t per_class = 0;                      // > 0: so many images of every class an epoch
   AugmentOptions augment;                          // default: none
   int threads = 2;                                 // workers, >= 1; the batches do not depend on it
   int ahead = 4;                                   // batches prepared in advance, >= 1
@@ -25,7 +26,11 @@ struct LoaderOptions {
   ImageLimits limits;
 };
 
-// Order of an epoch: permutation(images, Rng(seed, RngStream::Shuffle, epoch)). An image that
+// Order of an epoch: permutation(images, Rng(seed, RngStream::Shuffle, epoch)). With `per_class` an
+// epoch takes every image of a class as often as that number holds them all, and for the rest the
+// first of permutation(images of the class, Rng(seed + (label + 1) * 0x9E3779B97F4A7C15,
+// RngStream::Balance, epoch)); what comes again is augmented as the image whose number is higher by
+// the number of images. Classes without images are left out. An image that
 // cannot be read is an Error from next(), naming the file, in the batch it belongs to; the loader
 // then wants start() before it is used again. Not for use by several threads at once.
 class Loader : public BatchSource {
@@ -33,7 +38,7 @@ class Loader : public BatchSource {
   Loader(Dataset dataset, const Preprocess& preprocess, const LoaderOptions& options);
   ~Loader() override;  // stops the workers, also in the middle of an epoch
 
-  std::int64_t images() const override;
+  std::int64_t images() const override;  // of an epoch
   std::int64_t batches() const override;
   void start(std::int64_t epoch, std::int64_t first_batch) override;
   bool next(Batch& batch) override;

@@ -29,6 +29,7 @@ struct TrainArguments {
   GroupOptions groups;
   DeviceOptions device;
   double train_fraction = 1;
+  std::int64_t per_class = 0;
   bool log_steps = false;
 };
 
@@ -47,7 +48,10 @@ LoaderOptions loader_options(const TrainArguments& args, bool training) {
   options.batch = args.batch;
   options.seed = args.train.seed;
   options.shuffle = training;
-  if (training) options.augment = parse_augment(args.augment, args.image.size);
+  if (training) {
+    options.augment = parse_augment(args.augment, args.image.size);
+    options.per_class = args.per_class;
+  }
   return options;
 }
 
@@ -247,10 +251,35 @@ int run(const TrainArguments& args, const CLI::App& parser) {
   return train(args, s, trainer);
 }
 
+// Which images, and which of them for what.
+void add_data_options(CLI::App& parser, TrainArguments& a) {
+  parser.add_option("--data", a.data, "folder with a folder of images per class");
+  parser
+      .add_option("--val-fraction", a.split.validation,
+                  "share kept for validation where the folders hold no split")
+      ->capture_default_str();
+  parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
+      ->capture_default_str();
+  parser
+      .add_option(
+          "--per-class", a.per_class,
+          "images of every class in an epoch, drawn anew each time, and repeated where there "
+          "are fewer; 0: every image once")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser
+      .add_option("--train-fraction", a.train_fraction,
+                  "share of each class's training images to use, whole groups; smaller shares are "
+                  "part of larger ones")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  add_group_options(parser, a.groups);
+}
+
 void add_options(CLI::App& parser, TrainArguments& a) {
   parser.add_option("--model", a.model, "network to train");
   add_transfer_options(parser, a.transfer);
-  parser.add_option("--data", a.data, "folder with a folder of images per class");
+  add_data_options(parser, a);
   add_image_options(parser, a.image);
   parser.add_option("--augment", a.augment, "any of flips,turns,crop, or none")
       ->capture_default_str();
@@ -280,19 +309,6 @@ void add_options(CLI::App& parser, TrainArguments& a) {
       ->capture_default_str();
   parser.add_option("--seed", a.train.seed, "of weights, order, augmentation, dropout and split")
       ->capture_default_str();
-  parser
-      .add_option("--val-fraction", a.split.validation,
-                  "share kept for validation where the folders hold no split")
-      ->capture_default_str();
-  parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
-      ->capture_default_str();
-  parser
-      .add_option("--train-fraction", a.train_fraction,
-                  "share of each class's training images to use, whole groups; smaller shares are "
-                  "part of larger ones")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  add_group_options(parser, a.groups);
   parser
       .add_option("--checkpoint-every", a.train.checkpoint_every,
                   "steps between checkpoints inside an epoch; 0: at its end only")

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
+#include <set>
 
 #include "engine/rng.h"
 #include "fixtures.h"
@@ -52,6 +54,45 @@ class LoaderTest : public testing::Test {
   Preprocess preprocess_;
   LoaderOptions options_;
 };
+
+// 8 images of class a and 15 of b: of each as often as asked, none twice before all came once,
+// other ones in the next epoch, and what comes again looks otherwise.
+TEST_F(LoaderTest, ABalancedEpochHasAsManyOfEveryClass) {
+  options_.per_class = 11;
+  Loader loader = make();
+  EXPECT_EQ(loader.images(), 22);
+  std::vector<std::vector<std::int64_t>> seen;
+  for (const std::int64_t number : {0, 1}) {
+    std::map<std::int64_t, std::vector<std::vector<float>>> pixels;  // of each image, as it came
+    std::vector<std::int64_t> per_label(2, 0);
+    auto& indices = seen.emplace_back();
+    for (const Batch& batch : epoch(loader, number)) {
+      for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+        const auto begin = batch.pixels.begin() + static_cast<std::ptrdiff_t>(36 * i);
+        pixels[batch.indices[i]].emplace_back(begin, begin + 36);
+        indices.push_back(batch.indices[i]);
+        ++per_label[static_cast<std::size_t>(batch.labels[i])];
+      }
+    }
+    EXPECT_EQ(per_label, (std::vector<std::int64_t>{11, 11}));
+    int once = 0, twice = 0, alike = 0;
+    for (const auto& [index, looks] : pixels) {
+      if (looks.size() == 1) ++once;
+      if (looks.size() != 2) continue;
+      ++twice;
+      alike += looks[0] == looks[1] ? 1 : 0;
+    }
+    EXPECT_EQ(twice, 3);
+    EXPECT_EQ(once, 5 + 11);
+    EXPECT_LT(alike, 3);
+  }
+  EXPECT_NE(std::set(seen[0].begin(), seen[0].end()), std::set(seen[1].begin(), seen[1].end()));
+  Loader again = make();
+  expect_same(epoch(loader, 1), epoch(again, 1));
+  options_.threads = 1;
+  Loader alone = make();
+  expect_same(epoch(loader, 1, 2), epoch(alone, 1, 2));
+}
 
 TEST_F(LoaderTest, AnEpochIsAPermutation) {
   Loader loader = make();

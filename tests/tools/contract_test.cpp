@@ -257,7 +257,7 @@ TEST_F(ContractTest, RecipesOfTheProjectAreRead) {
     if (entry.path().extension() != ".toml") continue;
     const std::string out = file("recipe-" + entry.path().stem().string());
     const Answer answer = run_tool({"train", "--config", entry.path().string(), "--data", data(),
-                                    "--out", out, "--epochs", "0"});
+                                    "--out", out, "--epochs", "0", "--size", "96"});
     EXPECT_EQ(answer.status, 0) << entry.path() << answer.err;
     EXPECT_TRUE(std::filesystem::exists(out + "/model-best.safetensors"));
   }
