@@ -46,7 +46,8 @@ def measure(lamella, data, work, threads, earlier):
         embedded = run(lamella, "embed", "--model", "inception_v3_tf", "--weights",
                        data / "weights" / "inception_v3_backbone.safetensors", "--data",
                        data / "tem_virus", "--layer", layer, "--size", 299, "--channels", 3,
-                       "--normalise", "0,0,0/1,1,1", "--out", features, "--threads", threads)
+                       "--normalise", "0,0,0/1,1,1", "--resize", "stretch", "--margin", 0,
+                       "--interpolation", "bilinear", "--out", features, "--threads", threads)
         if embedded["reused"] and before.get("fingerprint") == embedded["fingerprint"]:
             embedded = before  # the seconds are those of the run that made the features
         heads = [without_paths(run(lamella, "head", "--features", features, "--kind", kind,

@@ -68,6 +68,7 @@ done
 
 if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
   "$python" bench/heads.py --bin "$build/bin" --threads "$threads" || status=1
+  "$python" bench/transfer.py --bin "$build/bin" --threads "$threads" || status=1  # many hours
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   twin=("$python" bench/peers/train_cbr.py --data "$LAMELLA_TEST_DATA/tem_virus"

@@ -13,6 +13,7 @@
 #include "tools/progress.h"
 #include "train/features.h"
 #include "train/format.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 
 namespace lamella::tool {
@@ -21,8 +22,7 @@ namespace {
 struct EmbedArguments {
   std::string model, weights, data, layer = "features", out, json;
   std::int64_t batch = 16;
-  ImageOptions image;
-  bool image_given = false;
+  PreprocessOptions images;
   GroupOptions groups;
   DeviceOptions device;
 };
@@ -33,23 +33,32 @@ struct Extractor {
   Preprocess preprocess;
 };
 
+// Of a file that says nothing about itself and no public one either: all by options.
+ModelCard card_by_options(const EmbedArguments& args, const std::string& file) {
+  const PreprocessOptions& images = args.images;
+  if (!images.size || !images.channels || images.normalise.empty()) {
+    fail(file, " does not say what it is, and there are no public weights of ", args.model,
+         " to go by: give --size, --channels and --normalise");
+  }
+  ModelCard card;
+  card.spec.name = args.model;
+  return card;
+}
+
 Extractor open_extractor(Context& ctx, const EmbedArguments& args, const std::string& file) {
   TensorFile weights = read_weights(file);
-  ModelSpec spec;
-  Preprocess preprocess;
-  if (args.model.empty()) {
-    const ModelCard card = read_card(weights, file);
-    if (args.image_given) {
-      throw UsageError(file +
-                       " says itself how its images are made; leave out --size, --channels "
-                       "and --normalise");
-    }
-    spec = card.spec;
-    preprocess = preprocess_from_metadata(card.preprocessing);
-  } else {
-    preprocess = args.image.preprocess();
-    spec = {args.model, preprocess.height, preprocess.width, preprocess.channels, 1};
+  const bool says_itself = has_card(weights) || args.model.empty();
+  const bool known = says_itself || published_card(args.model).has_value();
+  const ModelCard card = known ? card_of(weights, file, args.model) : card_by_options(args, file);
+  const Preprocess said = known ? preprocess_from_metadata(card.preprocessing) : Preprocess();
+  if (says_itself) args.images.check_agreement(said, file);
+  const Preprocess preprocess = args.images.over(said);
+  if (!(preprocess == said)) {
+    std::fprintf(stderr, "images as asked for: %s\n", describe(preprocess).c_str());
   }
+  ModelSpec spec = card.spec;
+  spec.height = preprocess.height, spec.width = preprocess.width;
+  spec.channels = preprocess.channels;
   return {open_layer(ctx, spec, args.layer, std::move(weights), file), preprocess};
 }
 
@@ -156,9 +165,6 @@ int run(const EmbedArguments& args) {
 Verb add_embed(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("embed", "keep what a layer makes of a data set's images");
   auto args = std::make_shared<EmbedArguments>();
-  args->image.size = 299;
-  args->image.channels = 3;
-  args->image.normalise = "0,0,0/1,1,1";
   parser->add_option("--model", args->model, "network; default: what the weight file names");
   parser->add_option("--weights", args->weights, "weight file or run folder")->required();
   parser->add_option("--data", args->data, "folder with a folder of images per class")->required();
@@ -169,7 +175,7 @@ Verb add_embed(CLI::App& app) {
   parser->add_option("--batch", args->batch, "images per step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  add_image_options(*parser, args->image);
+  add_preprocess_options(*parser, args->images);
   add_group_options(*parser, args->groups);
   add_device_options(*parser, args->device);
   add_json_option(*parser, args->json);
@@ -177,12 +183,7 @@ Verb add_embed(CLI::App& app) {
       "Example:\n  lamella embed --model inception_v3_tf --weights inception.safetensors "
       "--data crops \\\n    --layer Mixed_6c --out crops-6c.safetensors\n"
       "then lamella head trains on the file.");
-  return {parser, [args, parser] {
-            for (const char* option : {"--size", "--channels", "--normalise"}) {
-              args->image_given |= parser->count(option) > 0;
-            }
-            return run(*args);
-          }};
+  return {parser, [args] { return run(*args); }};
 }
 
 }  // namespace lamella::tool

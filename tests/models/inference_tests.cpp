@@ -119,6 +119,25 @@ TEST_P(Inference, NeedsThePlainFormNoMore) {
   expect_near(ctx_.to_host(fast.forward(ctx_, x)), want);
 }
 
+// A convolution of one's own in the table is not passed over.
+TEST(InferenceForm, UsesAKernelPutInTheTablesPlace) {
+  static std::int64_t calls = 0;
+  Context ctx;
+  KernelTable kernels = ctx.kernels();
+  kernels.conv2d_fwd = [](const KernelContext& kernel_context, const Conv2dShape& shape,
+                          const void* x, const void* w, const float* bias, void* y) {
+    ++calls;
+    find_backend("cpu").kernels->conv2d_fwd(kernel_context, shape, x, w, bias, y);
+  };
+  ctx.replace_kernels(kernels);
+  const Model model = make_model(ctx, {"cbr_tiny", 32, 32, 1, 2});
+  model.initialise(ctx, 1);
+  const Model fast = model.inference_form(ctx, 1);
+  calls = 0;
+  fast.forward(ctx, ctx.zeros({1, 32, 32, 1}));
+  EXPECT_EQ(calls, 4);
+}
+
 TEST(InferenceForm, IsNotForTraining) {
   Context ctx;
   const Model model = make_model(ctx, {"squeezenet1_1", 64, 64, 1, 2});

@@ -213,8 +213,6 @@ TEST_F(EmbedTest, BadUsageIsTwoAndFailureIsOne) {
   const std::vector<std::string> bad[] = {
       {"embed"},
       {"embed", "--weights", shared("run1"), "--data", shared("data")},
-      {"embed", "--weights", shared("run1"), "--data", shared("data"), "--out", file("g"), "--size",
-       "64"},
       {"head"},
       {"head", "--features", features, "--kind", "forest"},
       {"head", "--features", features, "--l2", "1,much"},
@@ -227,6 +225,8 @@ TEST_F(EmbedTest, BadUsageIsTwoAndFailureIsOne) {
     EXPECT_EQ(answer.out, "");
   }
   const std::vector<std::string> failing[] = {
+      {"embed", "--weights", shared("run1"), "--data", shared("data"), "--out", file("g"), "--size",
+       "64"},
       {"embed", "--weights", file("absent"), "--data", shared("data"), "--out", file("g")},
       {"embed", "--weights", shared("run1"), "--data", file("absent"), "--out", file("g")},
       {"embed", "--weights", shared("run1"), "--data", shared("data"), "--layer", "nowhere",
