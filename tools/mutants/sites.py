@@ -278,6 +278,8 @@ class Finder:
             first += 1
             for other in PARTNERS[token.text]:
                 self.add(first, i, "another member", self.source(first, i - 1) + other, i)
+        elif self.tokens[i - 1].text == "," and self.tokens[i + 1].text == ";":
+            return  # declared: int segment, filter_pitch;
         elif token.text.endswith("_pitch") and self.tokens[i - 1].text in ("*", "+", ","):
             if self.tokens[i - 1].binary or self.tokens[i - 1].text == ",":
                 self.add(i, i, "dense pitch", "s.C", i)
