@@ -1,9 +1,11 @@
 #include "tools/transfer_options.h"
 
 #include <cstdio>
+#include <optional>
 #include <sstream>
 
 #include "engine/errors.h"
+#include "weights/published.h"
 #include "weights/read_weights.h"
 #include "weights/transfer.h"
 
@@ -38,6 +40,18 @@ std::string some_of(const std::vector<std::string>& names) {
   std::string line;
   for (std::size_t i = 0; i < names.size() && i < kShown; ++i) line += " " + names[i];
   return names.size() > kShown ? line + " ..." : line;
+}
+
+// Training on images of another kind is no mistake, but should not happen unseen.
+void tell_other_images(const TensorFile& weights, const std::string& file,
+                       const std::string& network, const Preprocess& preprocess) {
+  const std::optional<ModelCard> card =
+      has_card(weights) ? read_card(weights, file) : published_card(network);
+  if (!card) return;
+  const Preprocess expected = preprocess_from_metadata(card->preprocessing);
+  if (expected == preprocess) return;
+  std::fprintf(stderr, "%s was made for images of: %s\nthis run makes them: %s\n", file.c_str(),
+               describe(expected).c_str(), describe(preprocess).c_str());
 }
 
 }  // namespace
@@ -84,7 +98,7 @@ void add_transfer_options(CLI::App& parser, TransferArguments& a) {
 }
 
 void start_weights(Context& ctx, const Model& model, const TransferArguments& args,
-                   std::uint64_t seed) {
+                   const Preprocess& preprocess, std::uint64_t seed) {
   model.initialise(ctx, seed);
   if (args.weights.empty()) {
     if (!args.take_until.empty() || args.take != "values") {
@@ -100,6 +114,7 @@ void start_weights(Context& ctx, const Model& model, const TransferArguments& ar
   options.until = args.take_until;
   options.seed = seed;
   TensorFile weights = read_weights(file);
+  tell_other_images(weights, file, model.spec().name, preprocess);
   if (!args.cut.empty() && args.head == "own") {
     options.new_head = !weights.tensors.contains(text(model.classifier_prefix(), ".weight"));
   }

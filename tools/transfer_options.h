@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "io/preprocess.h"
 #include "tools/common.h"
 #include "train/trainer.h"
 
@@ -21,8 +22,8 @@ struct TransferArguments {
 void add_transfer_options(CLI::App& parser, TransferArguments& args);
 
 // Draws the model's weights, then takes from the weight file what the options say, and tells on
-// stderr what was taken.
+// stderr what was taken, and where the weights expect other images than `preprocess` makes.
 void start_weights(Context& ctx, const Model& model, const TransferArguments& args,
-                   std::uint64_t seed);
+                   const Preprocess& preprocess, std::uint64_t seed);
 
 }  // namespace lamella::tool

@@ -108,7 +108,7 @@ Session open_session(const TrainArguments& args) {
 }
 
 void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
-  start_weights(*s.ctx, s.model, args.transfer, args.train.seed);
+  start_weights(*s.ctx, s.model, args.transfer, args.image.preprocess(), args.train.seed);
   s.run.write_recipe(format_recipe(recipe_of(
       parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
 }

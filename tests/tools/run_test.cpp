@@ -165,6 +165,7 @@ TEST_F(RunTest, TransfersToAnotherTask) {
   const Answer answer = run_tool(tuned);
   ASSERT_EQ(answer.status, 0) << answer.err;
   EXPECT_NE(answer.err.find("drawn, not taken from"), std::string::npos) << answer.err;
+  EXPECT_EQ(answer.err.find("was made for images of"), std::string::npos) << answer.err;
   const auto before = tensors("initial"), after = tensors("tuned");
   EXPECT_EQ(after.at("conv3.weight"), before.at("conv3.weight"));
   EXPECT_EQ(after.at("bn3.running_mean"), before.at("bn3.running_mean"));
@@ -172,6 +173,12 @@ TEST_F(RunTest, TransfersToAnotherTask) {
   EXPECT_TRUE(after.contains("head.classifier.weight"));
   const Answer eval = run_tool({"eval", folder.file("tuned"), "--split", "validation"});
   EXPECT_EQ(eval.status, 0) << eval.err;
+  std::vector<std::string> larger = command("larger");
+  larger.insert(larger.end(),
+                {"--weights", folder.file("initial"), "--size", "40", "--epochs", "0"});
+  const Answer told = run_tool(larger);
+  EXPECT_NE(told.err.find("was made for images of: 1 channel, resized to 32x32"), std::string::npos)
+      << told.err;
   const Answer bad = run_tool({"train", "--model", "cbr_tiny", "--data", data(), "--out",
                                folder.file("bad"), "--freeze", "stage9"});
   EXPECT_EQ(bad.status, 1);
