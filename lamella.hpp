@@ -30,3 +30,4 @@
 #include "weights/published.h"
 #include "weights/read_weights.h"
 #include "weights/safetensors.h"
+#include "weights/transfer.h"

@@ -129,16 +129,22 @@ void Allocator::begin_pass() {
   in_pass_ = cache_;
 }
 
-void Allocator::end_pass() {
+void Allocator::end_pass() noexcept {
   const std::lock_guard lock(mutex_);
   in_pass_ = false;
-  const std::size_t arena = cache_ ? plan_.end() : 0;
-  if (arena == 0) return;
-  if (void* before = plan_.use(nullptr)) give(before);
-  give_back_free_segments();
-  pages_.release_free();
-  update_held();
-  plan_.use(serve(arena));
+  try {
+    const std::size_t arena = cache_ ? plan_.end() : 0;
+    if (arena == 0) return;
+    drop_arena();
+    plan_.use(serve(arena));
+  } catch (const std::exception&) {
+    drop_arena();  // no memory for a plan: the next pass is served like this one
+  }
+}
+
+void Allocator::drop_arena() {
+  if (!plan_.idle()) return;
+  if (void* arena = plan_.use(nullptr)) give(arena);
 }
 
 // Joins a free block with its free neighbours in the segment; returns the whole.
@@ -184,6 +190,7 @@ void Allocator::update_held() {
 
 void Allocator::release_cached() {
   const std::lock_guard lock(mutex_);
+  drop_arena();
   give_back_free_segments();
   pages_.release_free();
   update_held();

@@ -40,9 +40,10 @@ class Allocator {
   void release(void* data) noexcept;
 
   // Between the two, requests are noted and, from the second pass of the same requests on, served
-  // from an arena that holds just them, without the device. Passes do not nest.
+  // from an arena that holds just them, without the device. Passes do not nest; where they differ
+  // they are noted anew.
   void begin_pass();
-  void end_pass();
+  void end_pass() noexcept;
 
   void release_cached();  // gives every wholly free segment back to the device
   void reset_peak();
@@ -60,6 +61,7 @@ class Allocator {
 
   void* serve(std::size_t bytes);
   void give(void* data);
+  void drop_arena();  // where nothing lies in it
   void* take(Blocks::iterator block, std::size_t bytes);
   Blocks::iterator new_segment(std::size_t bytes);
   Blocks::iterator coalesce(Blocks::iterator block);

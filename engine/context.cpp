@@ -57,9 +57,6 @@ Context::Context(const Options& options)
       backend_(options.backend != nullptr ? *options.backend : find_backend(options.device)),
       kernels_(*backend_.kernels),
       allocator_(std::make_shared<Allocator>(backend_, options.memory_cap, options.cache_memory)),
-      home_allocator_(allocator_),
-      memory_cap_(options.memory_cap),
-      cache_memory_(options.cache_memory),
       poison_(options.poison),
       trace_ops_(options.trace_ops || traced("op")),
       trace_allocations_(options.trace_allocations || traced("alloc")),
@@ -76,23 +73,6 @@ Context::Context(const Options& options)
 }
 
 Context::~Context() = default;
-
-const std::shared_ptr<Allocator>& Context::pass_allocator() {
-  if (pass_allocator_ == nullptr) {
-    pass_allocator_ = std::make_shared<Allocator>(backend_, memory_cap_, cache_memory_);
-  }
-  return pass_allocator_;
-}
-
-PassMemory::PassMemory(Context& ctx) : ctx_(ctx), before_(ctx.allocator_) {
-  ctx.allocator_ = ctx.pass_allocator();
-  ctx.allocator_->begin_pass();
-}
-
-PassMemory::~PassMemory() {
-  ctx_.allocator_->end_pass();
-  ctx_.allocator_ = std::move(before_);
-}
 
 Tensor Context::empty(const Shape& shape, DType dtype) {
   Tensor tensor;
@@ -208,8 +188,7 @@ void* Context::workspace(void* owner, std::size_t bytes) {
   auto& ctx = *static_cast<Context*>(owner);
   if (ctx.workspace_ == nullptr || ctx.workspace_->bytes() < bytes) {
     ctx.workspace_.reset();  // before the new one, so that the two need not fit at once
-    // Not of a pass: it stays.
-    ctx.workspace_ = std::make_shared<Storage>(ctx.home_allocator_, bytes);
+    ctx.workspace_ = std::make_shared<Storage>(ctx.allocator_, bytes);
   }
   return ctx.workspace_->data();
 }

@@ -31,7 +31,7 @@ class Context {
     const Backend* backend = nullptr;  // use this one (yours, or a wrapper) instead of `device`
     int threads = 0;                   // CPU threads; 0: all that OpenMP offers
     std::uint64_t seed = 0;            // of dropout
-    std::size_t memory_cap = 0;        // bytes held by an allocator; 0: no limit
+    std::size_t memory_cap = 0;        // bytes held by the allocator; 0: no limit
     bool cache_memory = true;  // false: one device allocation per tensor, for memory checkers
     bool poison = false;       // fill new tensors with NaN, to find reads of unwritten memory
     bool trace_ops = false, trace_allocations = false;  // also switched on by LAMELLA_TRACE
@@ -93,13 +93,10 @@ class Context {
   Tape tape;
   const Backend& backend() const { return backend_; }
   Allocator& allocator() { return *allocator_; }
-  // A second allocator, for computations that leave nothing behind. See PassMemory.
-  const std::shared_ptr<Allocator>& pass_allocator();
   int threads() const { return kernel_context_.threads; }
   void synchronize();
 
  private:
-  friend class PassMemory;
   template <class T>
   Tensor from_host_integers(std::span<const T> values, const Shape& shape, DType dtype);
   [[noreturn]] void missing_kernel(const char* name) const;
@@ -117,27 +114,23 @@ class Context {
   const Backend& backend_;
   KernelTable kernels_;
   KernelContext kernel_context_;
-  std::shared_ptr<Allocator> allocator_;  // in use: one of the two
-  std::shared_ptr<Allocator> home_allocator_, pass_allocator_;
-  std::size_t memory_cap_;
-  bool cache_memory_;
+  std::shared_ptr<Allocator> allocator_;
   std::shared_ptr<Storage> workspace_;
   bool poison_, trace_ops_, trace_allocations_;
   TraceSink trace_;
 };
 
-// Takes the memory of new tensors from pass_allocator() for a scope, one pass of its plan
-// (engine/memory_plan.h): they must not outlive it by more than what their values are read for.
+// A pass of the allocator's plan (engine/memory_plan.h) for a scope: what is run in it again and
+// again takes its memory from the device once.
 class PassMemory {
  public:
-  explicit PassMemory(Context& ctx);
-  ~PassMemory();
+  explicit PassMemory(Context& ctx) : allocator_(ctx.allocator()) { allocator_.begin_pass(); }
+  ~PassMemory() { allocator_.end_pass(); }
   PassMemory(const PassMemory&) = delete;
   PassMemory& operator=(const PassMemory&) = delete;
 
  private:
-  Context& ctx_;
-  std::shared_ptr<Allocator> before_;
+  Allocator& allocator_;
 };
 
 // Switches gradient recording for a scope.

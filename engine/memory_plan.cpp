@@ -34,13 +34,13 @@ void* MemoryPlan::place(std::size_t bytes) {
 
 void MemoryPlan::note(void* data, std::size_t bytes) {
   live_[data] = noted_.size();
-  noted_.push_back({bytes, 0, events_++, 0});
+  noted_.push_back({bytes, 0, ++events_, 0});
 }
 
 bool MemoryPlan::release(void* data) {
   if (places_.erase(static_cast<char*>(data)) > 0) return true;
   if (const auto found = live_.find(data); found != live_.end()) {
-    noted_[found->second].end = events_++;
+    noted_[found->second].end = ++events_;
     live_.erase(found);
   }
   return false;
@@ -48,12 +48,18 @@ bool MemoryPlan::release(void* data) {
 
 std::size_t MemoryPlan::end() {
   if (as_planned_) return 0;
-  // What was placed in this pass was not noted: forget the plan, and note the whole of the next
-  // one.
-  const bool whole = next_ == 0 && live_.empty();
-  plan_ = whole ? noted_ : std::vector<Request>();
+  // What was placed in this pass was not noted: forget the plan, and note the whole of the next.
+  const bool whole = next_ == 0 && idle();
+  plan_.clear();
+  for (std::size_t i = 0; whole && i < noted_.size(); ++i) {
+    if (noted_[i].end > 0) plan_.push_back(noted_[i]);  // released
+  }
   live_.clear();
-  // The largest first, each at the lowest offset where nothing lives at the same time.
+  return lay_out();
+}
+
+// The largest first, each at the lowest offset where nothing lives at the same time.
+std::size_t MemoryPlan::lay_out() {
   std::vector<std::size_t> order(plan_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -71,10 +77,8 @@ std::size_t MemoryPlan::end() {
     }
     request.offset = offset;
     arena = std::max(arena, offset + request.bytes);
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), &request,
-                         [](const Request* a, const Request* b) { return a->offset < b->offset; }),
-        &request);
+    const auto later = [](const Request* a, const Request* b) { return a->offset < b->offset; };
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &request, later), &request);
   }
   return arena;
 }
@@ -82,6 +86,7 @@ std::size_t MemoryPlan::end() {
 void* MemoryPlan::use(void* arena) {
   void* before = arena_;
   arena_ = static_cast<char*>(arena);
+  if (arena_ == nullptr) plan_.clear();
   return before;
 }
 

@@ -1,6 +1,6 @@
 // Places for the tensors of a computation that is run again and again: the requests of one pass are
 // noted, and laid out in one arena by their sizes and lifetimes, so that the next pass finds every
-// address ready.
+// address ready. A request that a pass does not release lives on, and is not part of the plan.
 #pragma once
 
 #include <cstddef>
@@ -13,23 +13,27 @@ class MemoryPlan {
  public:
   void begin();  // of a pass
   // The place of the next request; null where it is not as planned, or there is no plan: then it is
-  // to be served otherwise, and told to note().
+  // to be served otherwise, and told to note(). Never one that something living lies on.
   void* place(std::size_t bytes);
   void note(void* data, std::size_t bytes);
   // Whether `data` was a place. To be told of every release during a pass, and after it.
   bool release(void* data);
-  // Of a pass that was not as planned: bytes of the arena that the next one needs, else 0. A pass
-  // that leaves something unreleased cannot be planned.
+  // Ends a pass. Bytes of the arena that the next one needs; 0 where there is none to be made: all
+  // was as planned, or the pass was not noted whole.
   std::size_t end();
-  // Gives it that arena, and takes the one before it out of use.
+  // Whether nothing lies in the arena.
+  bool idle() const { return places_.empty(); }
+  // Gives it that arena, null: none, and then there is no plan. Returns the one before. Only when
+  // idle.
   void* use(void* arena);
 
  private:
   struct Request {
     std::size_t bytes = 0, offset = 0;
-    std::size_t begin = 0, end = 0;  // of its life, in events of the pass
+    std::size_t begin = 0, end = 0;  // of its life, in events of the pass from 1; end 0: it lives
   };
   bool taken(const Request& request) const;
+  std::size_t lay_out();  // plan_; returns the bytes it takes
 
   char* arena_ = nullptr;
   std::vector<Request> plan_, noted_;

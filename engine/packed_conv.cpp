@@ -27,16 +27,21 @@ Tensor in_steps(Context& ctx, const Tensor& x, const Norm& norm, const PackedCon
   return relu(ctx, conv2d(ctx, seen, filters.w, filters.bias, filters.options), std::move(out));
 }
 
+// Whether the packed filters are in the layout that this shape wants.
+bool usable(Context& ctx, const Tensor& x, const FusedConv2dShape& shape,
+            const PackedConv2d& filters) {
+  if (!filters.packed.defined()) return false;
+  const bool as_packed = x.shape() == filters.images && ctx.threads() == filters.threads;
+  return as_packed || ctx.backend().fused->layout(ctx.kernel_context(), shape) == filters.layout;
+}
+
 Tensor run(Context& ctx, const Tensor& x, const Norm& norm, const PackedConv2d& filters,
            Tensor out) {
   if (ctx.training || ctx.grad_enabled) {
     fail("packed_conv2d is for inference; use conv2d and batch_norm to train");
   }
   Conv2dShape conv = detail::conv2d_shape(x, filters.w, filters.options);
-  const FusedConvolution* fused = ctx.backend().fused;
-  if (!filters.packed.defined() ||
-      fused->layout(ctx.kernel_context(), fused_shape(conv, norm, filters.relu)) !=
-          filters.layout) {
+  if (!usable(ctx, x, fused_shape(conv, norm, filters.relu), filters)) {
     return in_steps(ctx, x, norm, filters, std::move(out));
   }
   const Tensor y =
@@ -44,11 +49,11 @@ Tensor run(Context& ctx, const Tensor& x, const Norm& norm, const PackedConv2d& 
   conv.y_pitch = y.pitch();
   const BatchNormTensors none;
   const BatchNormTensors& bn = norm.tensors == nullptr ? none : *norm.tensors;
-  ctx.invoke(norm.tensors == nullptr ? "conv2d_fwd" : "norm_conv2d_fwd", fused->run,
+  ctx.invoke(norm.tensors == nullptr ? "conv2d_fwd" : "norm_conv2d_fwd", ctx.backend().fused->run,
              fused_shape(conv, norm, filters.relu), x.data(), bn.running_mean.as<const float>(),
              bn.running_var.as<const float>(), bn.gamma.as<const float>(),
-             bn.beta.as<const float>(), filters.packed.data(), filters.bias.as<const float>(),
-             y.data());
+             bn.beta.as<const float>(), filters.layout, filters.packed.data(),
+             filters.bias.as<const float>(), y.data());
   return y;
 }
 
@@ -56,7 +61,7 @@ Tensor run(Context& ctx, const Tensor& x, const Norm& norm, const PackedConv2d& 
 
 PackedConv2d pack_conv2d(Context& ctx, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, bool relu, const Shape& x, bool normalised) {
-  PackedConv2d filters{w.detach(), bias.detach(), options, relu, {}, 0};
+  PackedConv2d filters{w.detach(), bias.detach(), options, relu, {}, 0, x, ctx.threads()};
   if (!bias.defined()) filters.bias = ctx.zeros({w.dim(0)});
   const FusedConvolution* fused = ctx.backend().fused;
   // A kernel put in the table's place is meant to be used.

@@ -11,9 +11,12 @@ struct PackedConv2d {
   Tensor w, bias;  // as the layer has them; bias defined
   Conv2dOptions options;
   bool relu = false;  // max(., 0) of the result
-  // What the backend made of w, and for which layout; undefined where it has nothing better.
+  // What the backend made of w, in which layout, and for which images and threads; undefined where
+  // it has nothing better.
   Tensor packed;
   std::uint64_t layout = 0;
+  Shape images = {};
+  int threads = 0;
 };
 
 // Packs for images of shape x, which may be several; `normalised`: batch norm stands before. Other

@@ -26,10 +26,11 @@ struct FusedConvolution {
   // w is dense [K,R,S,C].
   void (*pack)(const KernelContext&, const FusedConv2dShape&, const void* w,
                void* packed) = nullptr;
-  // mean, var, gamma and beta are read where `normalised`; bias may be null.
+  // `layout` is that of the shape. mean, var, gamma and beta are read where `normalised`; bias may
+  // be null.
   void (*run)(const KernelContext&, const FusedConv2dShape&, const void* x, const float* mean,
-              const float* var, const float* gamma, const float* beta, const void* packed,
-              const float* bias, void* y) = nullptr;
+              const float* var, const float* gamma, const float* beta, std::uint64_t layout,
+              const void* packed, const float* bias, void* y) = nullptr;
 };
 
 }  // namespace lamella

@@ -104,7 +104,7 @@ Shape DenseBlock::output_shape(const Shape& x) const {
 Tensor DenseBlock::forward(Context& ctx, const Tensor& x, Tensor out) const {
   Tensor all =
       out.defined() ? std::move(out) : ctx.empty_with_grad(output_shape(x.shape()), x.dtype());
-  share_statistics(ctx, all);
+  if (ctx.training) share_statistics(ctx, all);
   bool recorded = copy_into(ctx, x, all.slice(0, spec_.in)).requires_grad();
   std::int64_t width = spec_.in;
   for (const ModulePtr& layer : layers_) {

@@ -13,7 +13,7 @@ struct FoldedConv {
   Tensor w, bias;
 };
 // bn(w x + bias): w * s and (bias - mean) * s + beta, s = gamma / sqrt(var + eps) of each filter,
-// in double. bn_options must have no ReLU before the norm. `bias` may be undefined.
+// in double. Not for a norm with a ReLU before it. `bias` may be undefined.
 FoldedConv fold(Context& ctx, const Tensor& w, const Tensor& bias, const BatchNormTensors& bn,
                 float eps);
 

@@ -85,7 +85,7 @@ class Model {
   Init init_;
   float stddev_;
   bool cut_ = false;
-  bool inference_ = false;  // its temporaries come from the context's pass_allocator()
+  bool inference_ = false;  // a forward is a pass of the memory plan
   std::vector<Parameter> parameters_;
 };
 

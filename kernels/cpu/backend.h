@@ -19,7 +19,7 @@ const char* cpu_isa();
 // Every entry in our own code.
 const KernelTable& cpu_own_table();
 
-// Convolution at inference in our own code; layouts 1 to 15.
+// Convolution at inference in our own code; layouts below kFirstOnednnLayout (onednn.h).
 const FusedConvolution& cpu_own_fused();
 
 // The entries that oneDNN does, all others null; null when built without oneDNN.

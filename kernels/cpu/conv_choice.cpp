@@ -49,36 +49,41 @@ namespace {
 
 // Own, besides Winograd's form: 1x1 of stride 1, where packed filters make it as fast as oneDNN and
 // slices are read and written where they are; and whatever oneDNN has only reference code for.
-const FusedConvolution& fused_for(const KernelContext& ctx, const FusedConv2dShape& shape) {
+std::uint64_t fused_layout(const KernelContext& ctx, const FusedConv2dShape& shape) {
   const Conv2dShape& s = shape.norm.conv;
   const bool pointwise =
       s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
   const FusedConvolution* onednn = onednn_fused();
-  if (onednn == nullptr || pointwise || shape.normalised ||
-      own_conv_is_faster(ConvKind::Forward, s) || onednn->layout(ctx, shape) == 0) {
-    return cpu_own_fused();
-  }
-  return *onednn;
+  const bool own = onednn == nullptr || pointwise || shape.normalised ||
+                   own_conv_is_faster(ConvKind::Forward, s);
+  const std::uint64_t layout = own ? 0 : onednn->layout(ctx, shape);
+  return layout != 0 ? layout : cpu_own_fused().layout(ctx, shape);
+}
+
+// Whose layout it is.
+const FusedConvolution& fused_of(std::uint64_t layout) {
+  return layout < kFirstOnednnLayout ? cpu_own_fused() : *onednn_fused();
+}
+
+std::int64_t fused_bytes(const KernelContext& ctx, const FusedConv2dShape& shape) {
+  return fused_of(fused_layout(ctx, shape)).packed_bytes(ctx, shape);
+}
+
+void fused_pack(const KernelContext& ctx, const FusedConv2dShape& shape, const void* w,
+                void* packed) {
+  fused_of(fused_layout(ctx, shape)).pack(ctx, shape, w, packed);
+}
+
+void fused_run(const KernelContext& ctx, const FusedConv2dShape& shape, const void* x,
+               const float* mean, const float* var, const float* gamma, const float* beta,
+               std::uint64_t layout, const void* packed, const float* bias, void* y) {
+  fused_of(layout).run(ctx, shape, x, mean, var, gamma, beta, layout, packed, bias, y);
 }
 
 }  // namespace
 
 const FusedConvolution& chosen_fused() {
-  static const FusedConvolution fused{
-      [](const KernelContext& ctx, const FusedConv2dShape& shape) {
-        return fused_for(ctx, shape).layout(ctx, shape);
-      },
-      [](const KernelContext& ctx, const FusedConv2dShape& shape) {
-        return fused_for(ctx, shape).packed_bytes(ctx, shape);
-      },
-      [](const KernelContext& ctx, const FusedConv2dShape& shape, const void* w, void* packed) {
-        fused_for(ctx, shape).pack(ctx, shape, w, packed);
-      },
-      [](const KernelContext& ctx, const FusedConv2dShape& shape, const void* x, const float* mean,
-         const float* var, const float* gamma, const float* beta, const void* packed,
-         const float* bias, void* y) {
-        fused_for(ctx, shape).run(ctx, shape, x, mean, var, gamma, beta, packed, bias, y);
-      }};
+  static const FusedConvolution fused{fused_layout, fused_bytes, fused_pack, fused_run};
   return fused;
 }
 

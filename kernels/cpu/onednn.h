@@ -13,8 +13,9 @@ namespace lamella::cpu {
 // instructions it may use, unless DNNL_MAX_CPU_ISA or ONEDNN_MAX_CPU_ISA already does.
 const KernelTable* onednn_table(const char* isa);
 
-// Convolution at inference by oneDNN, never normalised; layouts from 16 on, 0 where it has only
-// reference code. Null when built without it.
+// Convolution at inference by oneDNN, never normalised; layouts from kFirstOnednnLayout on, 0 where
+// it has only reference code. Null when built without it.
+inline constexpr std::uint64_t kFirstOnednnLayout = 16;
 const FusedConvolution* onednn_fused();
 
 std::string onednn_version();

@@ -7,6 +7,8 @@
 #include <deque>
 #include <vector>
 
+#include "engine/allocator.h"
+#include "engine/context.h"
 #include "engine/rng.h"
 
 namespace lamella {
@@ -89,10 +91,59 @@ TEST(MemoryPlan, NeverOverwritesWhatLives) {
   EXPECT_GT(runner.run({8, 16, 8, 32, -1, -2, -3, -4}), 0);
 }
 
-TEST(MemoryPlan, DoesNotPlanAPassThatLeavesSomething) {
+// What lives on, as a workspace does, is asked for once, and the rest is planned.
+TEST(MemoryPlan, LeavesOutWhatLivesOn) {
   Runner runner;
-  const Pass leaky{8, 16, -1};
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(runner.run(leaky), 2);
+  EXPECT_EQ(runner.run({8, 100, 16, -1, -3}), 3);
+  const Pass later{8, 16, -1, -2};
+  EXPECT_EQ(runner.run(later), 0);
+  EXPECT_EQ(runner.arena(), 24U);
+}
+
+// A place that outlives its pass stays its owner's: the arena is not exchanged beneath it.
+TEST(MemoryPlan, KeepsTheArenaWhileSomethingLiesInIt) {
+  MemoryPlan plan;
+  const auto pass = [&](const std::vector<std::size_t>& sizes) {
+    std::vector<void*> places;
+    plan.begin();
+    for (const std::size_t bytes : sizes) places.push_back(plan.place(bytes));
+    return places;
+  };
+  std::vector<char> own(64), arena(64);
+  pass({});
+  EXPECT_EQ(plan.place(8), nullptr);
+  plan.note(own.data(), 8);
+  plan.release(own.data());
+  EXPECT_EQ(plan.end(), 8U);
+  plan.use(arena.data());
+  void* escaped = pass({8}).front();
+  EXPECT_EQ(escaped, arena.data());
+  EXPECT_EQ(plan.end(), 0U);
+  EXPECT_FALSE(plan.idle());
+  EXPECT_EQ(pass({8}).front(), nullptr) << "the place is taken";
+  plan.note(own.data(), 8);
+  plan.release(own.data());
+  EXPECT_EQ(plan.end(), 0U) << "no other arena while the first one is in use";
+  EXPECT_TRUE(plan.release(escaped));
+  EXPECT_TRUE(plan.idle());
+}
+
+// Where the cap leaves no room for an arena, the passes go on without one.
+TEST(MemoryPlan, DoesWithoutAnArenaWhereThereIsNoRoom) {
+  constexpr std::size_t kMiB = std::size_t{1} << 20U;
+  Allocator allocator(find_backend("cpu"), 8 * kMiB);
+  void* kept = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    allocator.begin_pass();
+    allocator.release(allocator.allocate(5 * kMiB));
+    if (kept == nullptr) kept = allocator.allocate(4 * kMiB);
+    allocator.end_pass();
+    allocator.release(kept);
+    kept = allocator.allocate(4 * kMiB);
+    allocator.release(kept);
+    kept = nullptr;
+  }
+  EXPECT_EQ(allocator.stats().live, 0U);
 }
 
 TEST(MemoryPlan, HoldsForRandomPasses) {

@@ -28,7 +28,8 @@ void pack(Ctx ctx, const FusedConv2dShape& shape, const void* w, void* packed) {
 }
 
 void run(Ctx ctx, const FusedConv2dShape& shape, const void* x, const float* mean, const float* var,
-         const float* gamma, const float* beta, const void* packed, const float* bias, void* y) {
+         const float* gamma, const float* beta, std::uint64_t, const void* packed,
+         const float* bias, void* y) {
   const Conv2dShape& conv = shape.norm.conv;
   const Normalisation norm =
       shape.normalised ? Normalisation{&shape.norm, mean, var, gamma, beta} : Normalisation{};
