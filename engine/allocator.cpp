@@ -35,12 +35,12 @@ Allocator::~Allocator() {
   }
 }
 
-void* Allocator::allocate(std::size_t bytes) {
+void* Allocator::allocate(std::size_t bytes, bool lasting) {
   if (bytes > SIZE_MAX / 2) fail("an allocation of ", bytes, " bytes cannot be served");
   const std::size_t rounded = round_up(std::max<std::size_t>(bytes, 1), cache_ ? kAlign : 1);
   const std::lock_guard lock(mutex_);
   ++stats_.requests;
-  if (!in_pass_) return serve(rounded);
+  if (!in_pass_ || lasting) return serve(rounded);
   if (void* place = plan_.place(rounded)) return place;
   void* data = serve(rounded);
   plan_.note(data, rounded);

@@ -36,7 +36,8 @@ class Allocator {
   Allocator& operator=(const Allocator&) = delete;
 
   // O(log blocks). Throws Error saying what was asked, held and free.
-  void* allocate(std::size_t bytes);
+  // `lasting`: not a part of the pass that it falls into.
+  void* allocate(std::size_t bytes, bool lasting = false);
   void release(void* data) noexcept;
 
   // Between the two, requests are noted and, from the second pass of the same requests on, served

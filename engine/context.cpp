@@ -188,7 +188,7 @@ void* Context::workspace(void* owner, std::size_t bytes) {
   auto& ctx = *static_cast<Context*>(owner);
   if (ctx.workspace_ == nullptr || ctx.workspace_->bytes() < bytes) {
     ctx.workspace_.reset();  // before the new one, so that the two need not fit at once
-    ctx.workspace_ = std::make_shared<Storage>(ctx.allocator_, bytes);
+    ctx.workspace_ = std::make_shared<Storage>(ctx.allocator_, bytes, /*lasting=*/true);
   }
   return ctx.workspace_->data();
 }

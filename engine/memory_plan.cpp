@@ -23,7 +23,8 @@ bool MemoryPlan::taken(const Request& request) const {
 
 void* MemoryPlan::place(std::size_t bytes) {
   if (!as_planned_) return nullptr;
-  if (next_ == plan_.size() || plan_[next_].bytes != bytes || taken(plan_[next_])) {
+  if (arena_ == nullptr || next_ == plan_.size() || plan_[next_].bytes != bytes ||
+      taken(plan_[next_])) {
     as_planned_ = false;  // the requests so far are known; they are noted with the next pass
     return nullptr;
   }
@@ -34,13 +35,13 @@ void* MemoryPlan::place(std::size_t bytes) {
 
 void MemoryPlan::note(void* data, std::size_t bytes) {
   live_[data] = noted_.size();
-  noted_.push_back({bytes, 0, ++events_, 0});
+  noted_.push_back({bytes, 0, events_++, 0});
 }
 
 bool MemoryPlan::release(void* data) {
   if (places_.erase(static_cast<char*>(data)) > 0) return true;
   if (const auto found = live_.find(data); found != live_.end()) {
-    noted_[found->second].end = ++events_;
+    noted_[found->second].end = events_++;
     live_.erase(found);
   }
   return false;
@@ -49,11 +50,8 @@ bool MemoryPlan::release(void* data) {
 std::size_t MemoryPlan::end() {
   if (as_planned_) return 0;
   // What was placed in this pass was not noted: forget the plan, and note the whole of the next.
-  const bool whole = next_ == 0 && idle();
-  plan_.clear();
-  for (std::size_t i = 0; whole && i < noted_.size(); ++i) {
-    if (noted_[i].end > 0) plan_.push_back(noted_[i]);  // released
-  }
+  const bool whole = next_ == 0 && live_.empty() && idle();
+  plan_ = whole ? noted_ : std::vector<Request>();
   live_.clear();
   return lay_out();
 }
@@ -86,7 +84,6 @@ std::size_t MemoryPlan::lay_out() {
 void* MemoryPlan::use(void* arena) {
   void* before = arena_;
   arena_ = static_cast<char*>(arena);
-  if (arena_ == nullptr) plan_.clear();
   return before;
 }
 

@@ -1,6 +1,6 @@
 // Places for the tensors of a computation that is run again and again: the requests of one pass are
 // noted, and laid out in one arena by their sizes and lifetimes, so that the next pass finds every
-// address ready. A request that a pass does not release lives on, and is not part of the plan.
+// address ready.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +23,14 @@ class MemoryPlan {
   std::size_t end();
   // Whether nothing lies in the arena.
   bool idle() const { return places_.empty(); }
-  // Gives it that arena, null: none, and then there is no plan. Returns the one before. Only when
+  // Gives it that arena; null: none, and every pass is noted anew. Returns the one before. Only when
   // idle.
   void* use(void* arena);
 
  private:
   struct Request {
     std::size_t bytes = 0, offset = 0;
-    std::size_t begin = 0, end = 0;  // of its life, in events of the pass from 1; end 0: it lives
+    std::size_t begin = 0, end = 0;  // of its life, in events of the pass
   };
   bool taken(const Request& request) const;
   std::size_t lay_out();  // plan_; returns the bytes it takes

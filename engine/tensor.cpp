@@ -6,10 +6,10 @@
 
 namespace lamella {
 
-Storage::Storage(std::shared_ptr<Allocator> allocator, std::size_t bytes)
+Storage::Storage(std::shared_ptr<Allocator> allocator, std::size_t bytes, bool lasting)
     : allocator_(std::move(allocator)),
       bytes_(bytes),
-      data_(static_cast<char*>(allocator_->allocate(bytes))) {}
+      data_(static_cast<char*>(allocator_->allocate(bytes, lasting))) {}
 
 Storage::~Storage() {
   allocator_->release(data_);

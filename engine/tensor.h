@@ -19,7 +19,7 @@ struct SharedStatistics;
 // Owns one allocation; goes back to its allocator with the last handle.
 class Storage {
  public:
-  Storage(std::shared_ptr<Allocator> allocator, std::size_t bytes);
+  Storage(std::shared_ptr<Allocator> allocator, std::size_t bytes, bool lasting = false);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
