@@ -23,8 +23,8 @@ class MemoryPlan {
   std::size_t end();
   // Whether nothing lies in the arena.
   bool idle() const { return places_.empty(); }
-  // Gives it that arena; null: none, and every pass is noted anew. Returns the one before. Only when
-  // idle.
+  // Gives it that arena; null: none, and every pass is noted anew. Returns the one before. Only
+  // when idle.
   void* use(void* arena);
 
  private:

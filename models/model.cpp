@@ -182,6 +182,12 @@ std::int64_t Model::parameter_count() const {
   return count;
 }
 
+bool Model::has_parameter(const std::string& beginning) const {
+  return std::any_of(parameters_.begin(), parameters_.end(), [&](const Parameter& parameter) {
+    return parameter.name.starts_with(beginning);
+  });
+}
+
 void Model::zero_grad() const {
   for (Parameter parameter : parameters_) parameter.tensor.zero_grad();
 }

@@ -61,6 +61,8 @@ class Model {
   // What the names of the classifier's parameters begin with: "fc", "classifier".
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
   std::int64_t parameter_count() const;  // trained ones
+  // Whether some parameter's name begins so.
+  bool has_parameter(const std::string& beginning) const;
   void zero_grad() const;
   // The same network for inference only, at its best for batches of `batch` images: batch norm
   // folded into the convolution before it, filters packed as the backend computes with them. It

@@ -1,32 +1,22 @@
 #include "tools/image_options.h"
 
-#include <sstream>
+#include <cmath>
 
 #include "engine/errors.h"
 #include "tools/common.h"
+#include "tools/lists.h"
 
 namespace lamella::tool {
 namespace {
 
-std::vector<std::string> words(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream stream(list);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
-
 std::vector<float> numbers(const std::string& list) {
   std::vector<float> values;
-  for (const std::string& word : words(list)) {
-    std::size_t used = 0;
-    try {
-      values.push_back(std::stof(word, &used));
-    } catch (const std::exception&) {
-      used = std::string::npos;
-    }
-    if (used != word.size()) {
+  for (const std::string& word : split_list(list)) {
+    const double value = number_in(word);
+    if (std::isnan(value)) {
       throw UsageError("--normalise: '" + word + "' is no number; write mean/std as in 0.5/0.25");
     }
+    values.push_back(static_cast<float>(value));
   }
   return values;
 }
@@ -126,7 +116,7 @@ void add_preprocess_options(CLI::App& parser, PreprocessOptions& options) {
 AugmentOptions parse_augment(const std::string& list, std::int64_t size) {
   AugmentOptions options;
   if (list == "none") return options;
-  for (const std::string& word : words(list)) {
+  for (const std::string& word : split_list(list)) {
     if (word == "flips") {
       options.flip_horizontal = options.flip_vertical = true;
     } else if (word == "turns") {

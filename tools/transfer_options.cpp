@@ -1,10 +1,11 @@
 #include "tools/transfer_options.h"
 
+#include <cmath>
 #include <cstdio>
 #include <optional>
-#include <sstream>
 
 #include "engine/errors.h"
+#include "tools/lists.h"
 #include "weights/published.h"
 #include "weights/read_weights.h"
 #include "weights/transfer.h"
@@ -17,20 +18,14 @@ const char* const kNewHead = "new";
 // "features.=0.1,classifier=1": beginnings of names and factors.
 std::vector<std::pair<std::string, float>> parse_factors(const std::string& list) {
   std::vector<std::pair<std::string, float>> factors;
-  std::istringstream stream(list);
-  for (std::string word; std::getline(stream, word, ',');) {
+  for (const std::string& word : split_list(list)) {
     const std::size_t equals = word.rfind('=');
-    std::size_t used = 0;
-    float factor = 0;
-    try {
-      factor = std::stof(word.substr(equals + 1), &used);
-    } catch (const std::exception&) {
-      used = std::string::npos;
-    }
-    if (equals == std::string::npos || equals == 0 || used != word.size() - equals - 1) {
+    const bool named = equals != std::string::npos && equals > 0;
+    const double factor = named ? number_in(word.substr(equals + 1)) : NAN;
+    if (std::isnan(factor)) {
       throw UsageError("--lr-factors: '" + word + "' is not NAME=FACTOR, as in features.=0.1");
     }
-    factors.emplace_back(word.substr(0, equals), factor);
+    factors.emplace_back(word.substr(0, equals), static_cast<float>(factor));
   }
   return factors;
 }

@@ -4,13 +4,15 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
-#include <sstream>
+#include <span>
 
 #include "engine/errors.h"
 #include "tools/common.h"
 #include "tools/head_model.h"
 #include "tools/interrupt.h"
+#include "tools/lists.h"
 #include "tools/scores.h"
+#include "train/evaluate.h"
 #include "train/features.h"
 #include "train/folds.h"
 #include "train/head_choice.h"
@@ -42,17 +44,11 @@ const char* default_strengths(HeadKind kind) {
 }
 
 std::vector<double> strengths_of(const HeadArguments& args) {
-  std::istringstream list(args.l2.empty() ? default_strengths(args.head.kind) : args.l2);
   std::vector<double> values;
-  for (std::string word; std::getline(list, word, ',');) {
-    std::size_t used = 0;
-    double value = -1;
-    try {
-      value = std::stod(word, &used);
-    } catch (const std::exception&) {
-      used = 0;
-    }
-    if (used != word.size() || word.empty() || !(value >= 0) || !std::isfinite(value)) {
+  for (const std::string& word :
+       split_list(args.l2.empty() ? default_strengths(args.head.kind) : args.l2)) {
+    const double value = number_in(word);
+    if (!(value >= 0) || std::isinf(value)) {
       throw UsageError("--l2: '" + word + "' is no strength; write numbers as in 0.01,0.1,1");
     }
     values.push_back(value);
@@ -127,13 +123,14 @@ void test(Context& ctx, const Part& part, Outcome& outcome) {
   const auto classes = static_cast<std::size_t>(part.features.classes);
   outcome.confusion = Confusion(part.features.classes);
   for (std::size_t n = 0; n < part.features.labels.size(); ++n) {
-    const float* row = outcome.scores.data() + n * classes;
-    const float* best = std::max_element(row, row + classes);
+    const std::span row(outcome.scores.data() + n * classes, classes);
+    const std::int64_t best = top_class(row);
     const std::int32_t label = part.features.labels[n];
-    outcome.confusion.add(label, best - row);
+    outcome.confusion.add(label, best);
+    const double most = double{row[static_cast<std::size_t>(best)]};
     double sum = 0;
-    for (std::size_t c = 0; c < classes; ++c) sum += std::exp(double{row[c]} - double{*best});
-    outcome.loss += std::log(sum) + double{*best} - double{row[label]};
+    for (const float score : row) sum += std::exp(double{score} - most);
+    outcome.loss += std::log(sum) + most - double{row[static_cast<std::size_t>(label)]};
   }
   outcome.loss /= static_cast<double>(part.features.count());
 }

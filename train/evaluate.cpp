@@ -7,7 +7,7 @@
 
 namespace lamella {
 
-std::int64_t top_class(const std::vector<float>& probabilities) {
+std::int64_t top_class(std::span<const float> probabilities) {
   return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
 }
 

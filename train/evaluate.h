@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "models/model.h"
@@ -28,8 +29,8 @@ struct Evaluation {
 Evaluation evaluate(Context& ctx, const Model& model, BatchSource& source,
                     const std::function<bool()>& stop = {});
 
-// The class of highest probability; the first of equals.
-std::int64_t top_class(const std::vector<float>& probabilities);
+// The class of highest probability or score; the first of equals.
+std::int64_t top_class(std::span<const float> probabilities);
 
 // Batch pixels as the model's input on the device. Throws Error naming both sizes where H, W or C
 // is not what the model was built for.

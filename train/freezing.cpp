@@ -23,11 +23,7 @@ std::vector<std::string> beginnings_of(const Model& model, const std::string& li
   std::vector<std::string> beginnings;
   std::istringstream stream(list);
   for (std::string word; std::getline(stream, word, ',');) {
-    bool fits = false;
-    for (const Parameter& parameter : model.parameters()) {
-      fits = fits || (!word.empty() && parameter.name.starts_with(word));
-    }
-    if (!fits) {
+    if (word.empty() || !model.has_parameter(word)) {
       fail("freeze: no parameter of ", model.spec().name, " begins with '", word,
            "'; use none, body, before:LAYER, or beginnings of names that lamella inspect shows");
     }

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "engine/errors.h"
+#include "train/evaluate.h"
 
 namespace lamella {
 namespace {
@@ -12,9 +13,9 @@ namespace {
 void count(Context& ctx, const Head& head, const LabelledFeatures& features, Confusion& into) {
   const std::vector<float> scores = head.scores(ctx, features.x);
   for (std::int64_t n = 0; n < features.count(); ++n) {
-    const auto row = scores.begin() + n * features.classes;
-    const auto best = std::max_element(row, row + features.classes);
-    into.add(features.labels[static_cast<std::size_t>(n)], best - row);
+    const std::span row(scores.data() + n * features.classes,
+                        static_cast<std::size_t>(features.classes));
+    into.add(features.labels[static_cast<std::size_t>(n)], top_class(row));
   }
 }
 

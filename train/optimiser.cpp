@@ -214,10 +214,7 @@ std::unique_ptr<Optimiser> make_optimiser(Context& ctx, const Model& model,
     if (!(factor >= 0) || std::isinf(factor)) {
       fail("optimiser: the factor of '", beginning, "' is ", factor, "; use 0 or more");
     }
-    const auto fits = [&start = beginning](const Parameter& p) {
-      return p.name.starts_with(start);
-    };
-    if (std::none_of(model.parameters().begin(), model.parameters().end(), fits)) {
+    if (!model.has_parameter(beginning)) {
       fail("optimiser: no parameter of ", model.spec().name, " begins with '", beginning,
            "', which a factor is for");
     }

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "engine/errors.h"
+#include "tests/support/error_of.h"
 #include "tests/train/memory_source.h"
 #include "train/trainer.h"
 #include "weights/model_io.h"
@@ -14,15 +14,6 @@ namespace lamella {
 namespace {
 
 using Values = std::map<std::string, std::vector<float>>;
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // A network, its data, and what it held before training.
 struct Session {

@@ -8,22 +8,12 @@
 
 #include "engine/errors.h"
 #include "engine/rng.h"
+#include "tests/train/golden_numbers.h"
 #include "train/head_choice.h"
 #include "train/linear_head.h"
 
 namespace lamella {
 namespace {
-
-std::vector<double> numbers(std::istream& in, const std::string& name) {
-  std::string line, word;
-  std::getline(in, line);
-  std::istringstream words(line);
-  words >> word;
-  EXPECT_EQ(word, name);
-  std::vector<double> values;
-  for (double value = 0; words >> value;) values.push_back(value);
-  return values;
-}
 
 // Relative L2 error.
 double difference(const std::vector<float>& got, const std::vector<double>& golden) {

@@ -7,22 +7,12 @@
 #include <sstream>
 
 #include "engine/errors.h"
+#include "tests/train/golden_numbers.h"
 
 namespace lamella {
 namespace {
 
 constexpr double kExact = 1e-14;  // the same formulas; the last bit may differ
-
-std::vector<double> numbers(std::istream& in, const std::string& name) {
-  std::string line, word;
-  std::getline(in, line);
-  std::istringstream words(line);
-  words >> word;
-  EXPECT_EQ(word, name);
-  std::vector<double> values;
-  for (double value = 0; words >> value;) values.push_back(value);
-  return values;
-}
 
 void expect_scores(const Scores& scores, const std::vector<double>& golden) {
   ASSERT_EQ(golden.size(), 5U);

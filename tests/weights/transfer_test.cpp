@@ -7,8 +7,8 @@
 #include <functional>
 #include <set>
 
-#include "engine/errors.h"
 #include "engine/rng.h"
+#include "tests/support/error_of.h"
 #include "weights/filter_layout.h"
 #include "weights/model_io.h"
 
@@ -16,15 +16,6 @@ namespace lamella {
 namespace {
 
 const ModelSpec kThree{"cbr_tiny", 24, 24, 3, 5};
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 class Transfer : public testing::Test {
  protected:
