@@ -1,6 +1,8 @@
 // The rules of conv_choice.h and the table entries that apply them.
 #include "kernels/cpu/conv_choice.h"
 
+#include <cstring>
+
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/onednn.h"
 
@@ -41,21 +43,39 @@ bool winograd_suits(ConvKind kind, const Conv2dShape& s) {
   return form && large && (kind != ConvKind::BackwardWeight || s.C * s.K <= kMostFilters);
 }
 
+namespace {
+
+bool is_pointwise(const Conv2dShape& s) {
+  return s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
+}
+
+// oneDNN has its fast code for NHWC images with AVX-512 only. Below that the own direct form is
+// ahead, unless there are so few channels that its patches are short runs.
+bool direct_form_is_faster(const Conv2dShape& s) {
+  constexpr std::int64_t kLeastChannels = 16;
+  static const bool narrow = std::strcmp(cpu_isa(), "v4") != 0;
+  return narrow && s.C >= kLeastChannels;
+}
+
+}  // namespace
+
 bool own_conv_is_faster(ConvKind kind, const Conv2dShape& shape) {
-  return winograd_suits(kind, shape);
+  if (winograd_suits(kind, shape)) return true;
+  constexpr std::int64_t kLeastPixels = 256;  // over which the sums of a filter gradient run
+  return kind == ConvKind::BackwardWeight && !is_pointwise(shape) &&
+         shape.N * shape.P * shape.Q >= kLeastPixels && direct_form_is_faster(shape);
 }
 
 namespace {
 
 // Own, besides Winograd's form: 1x1 of stride 1, where packed filters make it as fast as oneDNN and
-// slices are read and written where they are; and whatever oneDNN has only reference code for.
+// slices are read and written where they are; what the direct form is faster for; and whatever
+// oneDNN has only reference code for.
 std::uint64_t fused_layout(const KernelContext& ctx, const FusedConv2dShape& shape) {
   const Conv2dShape& s = shape.norm.conv;
-  const bool pointwise =
-      s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
   const FusedConvolution* onednn = onednn_fused();
-  const bool own = onednn == nullptr || pointwise || shape.normalised ||
-                   own_conv_is_faster(ConvKind::Forward, s);
+  const bool own = onednn == nullptr || is_pointwise(s) || shape.normalised ||
+                   own_conv_is_faster(ConvKind::Forward, s) || direct_form_is_faster(s);
   const std::uint64_t layout = own ? 0 : onednn->layout(ctx, shape);
   return layout != 0 ? layout : cpu_own_fused().layout(ctx, shape);
 }

@@ -1,5 +1,6 @@
 // Times convolutions of a shapes file with the own kernels and with oneDNN: milliseconds and
-// GFLOP/s per line. Usage: cpu_time_kernels SHAPES [batch] [threads] [repeats]
+// GFLOP/s per line; fused is the form of inference, with packed filters, bias and ReLU. Usage:
+// cpu_time_kernels SHAPES [batch] [threads] [repeats]
 //
 // A line of the file is `conv2d NAME key=value ...` with the letters of Conv2dShape (N is replaced
 // by batch when that is given). Times are the least of the repeats, in seconds of processor time
@@ -38,7 +39,8 @@ double least_seconds(int repeats, int threads, const Body& body) {
 struct Timing {
   int threads, repeats;
 
-  void time(const char* who, const KernelTable& table, const Conv2dShape& s) const {
+  void time(const char* who, const KernelTable& table, const FusedConvolution& fused,
+            const Conv2dShape& s) const {
     const KernelContext& ctx = workspace->context();
     const auto x = random_floats(s.N * s.H * s.W * s.x_pitch, 1);
     const auto w = random_floats(s.K * s.R * s.S * s.C, 2);
@@ -56,6 +58,18 @@ struct Timing {
          [&] { table.conv2d_bwd_data(ctx, s, y.data(), w.data(), dx.data(), Write::Set); });
     show("bwd_weight",
          [&] { table.conv2d_bwd_weight(ctx, s, x.data(), y.data(), dw.data(), Write::Set); });
+    FusedConv2dShape packed_shape;
+    packed_shape.norm.conv = s;
+    packed_shape.relu = true;
+    if (const std::uint64_t layout = fused.layout(ctx, packed_shape)) {
+      std::vector<std::byte> packed(
+          static_cast<std::size_t>(fused.packed_bytes(ctx, packed_shape)));
+      fused.pack(ctx, packed_shape, w.data(), packed.data());
+      show("fused", [&] {
+        fused.run(ctx, packed_shape, x.data(), nullptr, nullptr, nullptr, nullptr, layout,
+                  packed.data(), bias.data(), y.data());
+      });
+    }
     std::cout << std::endl;
   }
 
@@ -73,8 +87,9 @@ int run(int argc, char** argv) {
   for (ConvCase& layer : read_conv_shapes(argv[1])) {
     if (batch > 0) layer.shape.N = batch;
     std::cout << layer.name << std::endl;
-    timing.time("own   ", cpu_own_table(), layer.shape);
-    if (cpu_onednn_table() != nullptr) timing.time("oneDNN", *cpu_onednn_table(), layer.shape);
+    timing.time("own   ", cpu_own_table(), cpu_own_fused(), layer.shape);
+    if (cpu_onednn_table() == nullptr) continue;
+    timing.time("oneDNN", *cpu_onednn_table(), *cpu::onednn_fused(), layer.shape);
   }
   return 0;
 }
