@@ -6,17 +6,21 @@ shares of the training images, all with the same budget of training time.
     bench/transfer.py --table
 
 First, on a quiet machine, one epoch of every cell is timed; the budget divided by that is the
-number of epochs of its runs. So the runs themselves may share the machine with other work: their
-results do not depend on time. What is done is kept in --work and not done again. The validation
-split is tested after every epoch; what counts is the last epoch, since the best would be chosen on
-the images that it is tested on. Results: results/transfer_tem.json; --table prints them.
+number of epochs of its runs. So the runs themselves may share the machine with other work, or be
+made on another: their results do not depend on time. After every run all of them, and the times of
+the epochs, are written to results/transfer_tem.json; what is there is not done again. First comes
+every learning rate with the first seed, then the other seeds with the best rate of each cell, then
+the rest. The validation split is tested after every epoch; what counts is the last epoch, since the
+best would be chosen on the images that it is tested on. --table prints the results.
 """
 import argparse
+import concurrent.futures
 import itertools
 import json
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 
@@ -54,8 +58,26 @@ def jobs():
         shares = (0.25, 0.5, 1) if (name, train) in (
             ("inception_v3 to Mixed_6c", "last block"), ("cbr_small", "scratch")) else (1,)
         for rate, share in itertools.product(RATES[train], shares):
-            yield {"network": name, "train": train, "rate": rate, "share": share, "seed": seed,
+            yield {"network": name, "train": train, "share": share, "rate": rate, "seed": seed,
                    "options": options, "weights": weights}
+
+
+def key(run):
+    return run["network"], run["train"], run["share"], run["rate"], run["seed"]
+
+
+def accuracy(run):
+    return run["validation"]["accuracy"]
+
+
+def next_job(todo, done):
+    """The most wanted of the runs that are still to do: see above."""
+    def best_rate(job):
+        first = [run for run in done if key(run)[:3] == key(job)[:3] and run["seed"] == SEEDS[0]]
+        return max(first, key=accuracy)["rate"] if len(first) == len(RATES[job["train"]]) else None
+
+    return min(todo, key=lambda job: 0 if job["seed"] == SEEDS[0] else
+               1 if job["rate"] == best_rate(job) else 2)
 
 
 def label(job):
@@ -63,10 +85,10 @@ def label(job):
             f"seed {job['seed']}").replace(" ", "_")
 
 
-def train(args, job, epochs, out):
+def train(args, job, epochs, threads, out):
     command = [args.bin / "lamella", "train", *job["options"], *COMMON, "--data",
                args.data / "tem_virus", "--lr", job["rate"], "--seed", job["seed"],
-               "--train-fraction", job["share"], "--epochs", epochs, "--threads", args.threads,
+               "--train-fraction", job["share"], "--epochs", epochs, "--threads", threads,
                "--out", out]
     if job["weights"]:
         command += ["--weights", args.data / "weights" / job["weights"]]
@@ -80,66 +102,78 @@ def train(args, job, epochs, out):
     return [json.loads(line) for line in lines]
 
 
-def epoch_seconds(args):
-    """Of every cell, with all images; timed once."""
-    file = args.work / "epoch_seconds.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
+def cell_of(job):
+    return f"{job['network']}, {job['train']}"
+
+
+def time_epochs(args, results, save):
+    """One epoch of every cell, with all images."""
     for job in jobs():
-        cell = f"{job['network']}, {job['train']}"
-        if cell in known or job["share"] != 1 or not re.search(args.only, cell):
+        cell = cell_of(job)
+        if cell in results["epoch_seconds"] or job["share"] != 1 or not re.search(args.only, cell):
             continue
         out = args.work / f"timing_{label(job)}"
-        known[cell] = train(args, job, 1, out)[0]["seconds"]
-        print(f"{cell}: {known[cell]:.1f} s an epoch", flush=True)
-        file.write_text(json.dumps(known, indent=1))
-    return known
+        shutil.rmtree(out, ignore_errors=True)
+        results["epoch_seconds"][cell] = train(args, job, 1, args.threads, out)[0][
+            "seconds"]
+        print(f"{cell}: {results['epoch_seconds'][cell]:.1f} s an epoch", flush=True)
+        save()
 
 
-def run_all(args):
-    seconds = epoch_seconds(args)
-    for job in jobs():
-        cell, out = f"{job['network']}, {job['train']}", args.work / label(job)
-        result = args.work / f"{label(job)}.json"
-        if result.exists() or not re.search(args.only, cell):
-            continue
-        epochs = max(1, round(args.budget / (seconds[cell] * job["share"])))
-        if out.exists():  # of a run that was cut off
-            for file in out.iterdir():
-                file.unlink()
-            out.rmdir()
-        log = train(args, job, epochs, out)
-        last = log[-1]
-        accuracies = [line["val"]["accuracy"] for line in log]
-        kept = {key: job[key] for key in ("network", "train", "rate", "share", "seed")}
-        kept.update(epochs=epochs, epoch_seconds=seconds[cell] * job["share"],
-                    train_loss=last["train_loss"], validation=last["val"],
-                    best_epoch=1 + accuracies.index(max(accuracies)), best=max(accuracies))
-        result.write_text(json.dumps(kept))
-        print(f"{label(job)}: {epochs} epochs, accuracy {last['val']['accuracy']:.4f}", flush=True)
+def run_one(args, job, epoch_seconds):
+    epochs = max(1, round(args.budget / epoch_seconds))
+    out = args.work / label(job)
+    shutil.rmtree(out, ignore_errors=True)  # of a run that was cut off
+    log = train(args, job, epochs, max(1, args.threads // args.jobs), out)
+    accuracies = [line["val"]["accuracy"] for line in log]
+    kept = {name: job[name] for name in ("network", "train", "share", "rate", "seed")}
+    kept.update(epochs=epochs, epoch_seconds=epoch_seconds, train_loss=log[-1]["train_loss"],
+                validation=log[-1]["val"], best_epoch=1 + accuracies.index(max(accuracies)),
+                best=max(accuracies))
+    print(f"{label(job)}: {epochs} epochs, accuracy {accuracies[-1]:.4f}", flush=True)
+    return kept
 
 
-def collect(args):
-    return [json.loads(file.read_text()) for file in sorted(args.work.glob("*_seed_*.json"))]
+def run_all(args, results, save):
+    running = {}  # future: key of its run
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        while True:
+            known = {key(run) for run in results["runs"]} | set(running.values())
+            todo = [job for job in jobs() if key(job) not in known and
+                    cell_of(job) in results["epoch_seconds"] and re.search(args.only, cell_of(job))]
+            if todo and len(running) < args.jobs:
+                job = next_job(todo, results["runs"])
+                seconds = results["epoch_seconds"][cell_of(job)] * job["share"]
+                running[pool.submit(run_one, args, job, seconds)] = key(job)
+                continue
+            if not running:
+                return
+            for future in concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                results["runs"].append(future.result())
+                del running[future]
+                save()
 
 
 def table(runs):
     """Of every cell the learning rate with the best mean over the seeds, and the others' means."""
-    def key(run):
-        return run["network"], run["train"], run["share"]
-    for (network, train_, share), group in itertools.groupby(sorted(runs, key=key), key):
+    def cell(run):
+        return key(run)[:3]
+    for (network, train_, share), group in itertools.groupby(sorted(runs, key=key), cell):
         by_rate = {}
         for run in group:
             by_rate.setdefault(run["rate"], []).append(run)
-        means = {rate: statistics.mean(r["validation"]["accuracy"] for r in rs)
-                 for rate, rs in by_rate.items()}
-        rate = max(means, key=means.get)
+        means = {rate: statistics.mean(map(accuracy, rs)) for rate, rs in by_rate.items()}
+        # A rate tried with fewer seeds cannot be the chosen one.
+        most = max(map(len, by_rate.values()))
+        rate = max((r for r in by_rate if len(by_rate[r]) == most), key=means.get)
         chosen = by_rate[rate]
-        accuracy = [100 * r["validation"]["accuracy"] for r in chosen]
+        percent = [100 * accuracy(r) for r in chosen]
         balanced = statistics.mean(100 * r["validation"]["balanced_accuracy"] for r in chosen)
-        spread = f"{min(accuracy):.1f} to {max(accuracy):.1f}"
+        spread = f"{min(percent):.1f} to {max(percent):.1f}, n = {most}"
         best = statistics.mean(r["best_epoch"] * r["epoch_seconds"] for r in chosen)
         others = ", ".join(f"{r:g}: {100 * m:.1f}" for r, m in sorted(means.items()) if r != rate)
-        print(f"| {network} | {train_} | {100 * share:g} % | {statistics.mean(accuracy):.1f} "
+        print(f"| {network} | {train_} | {100 * share:g} % | {statistics.mean(percent):.1f} "
               f"({spread}) | {balanced:.1f} | {rate:g} ({others}) | "
               f"{chosen[0]['epoch_seconds']:.1f} s | {best:.0f} s |")
 
@@ -149,8 +183,10 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/transfer")
     parser.add_argument("--budget", type=float, default=120, help="seconds of training per run")
+    parser.add_argument("--time-only", action="store_true", help="time the epochs, train nothing")
     parser.add_argument("--only", default="", help="cells whose name has this REGEX")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, sharing threads")
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     target = ROOT / "bench/results/transfer_tem.json"
@@ -161,13 +197,21 @@ def main():
         raise SystemExit("LAMELLA_TEST_DATA is not set: it names the folder with tem_virus/")
     args.data = pathlib.Path(os.environ["LAMELLA_TEST_DATA"])
     args.work.mkdir(parents=True, exist_ok=True)
-    run_all(args)
-    runs = collect(args)
-    target.write_text(json.dumps({
+    results = json.loads(target.read_text()) if target.exists() else {
         "schema": "lamella.bench.transfer/1", "budget_seconds": args.budget,
-        "machine": describe_machine(args.bin / "lamella", args.threads), "runs": runs}, indent=1)
-        + "\n")
-    table(runs)
+        "machine": describe_machine(args.bin / "lamella", args.threads), "epoch_seconds": {},
+        "runs": []}
+    args.budget = results["budget_seconds"]  # what was begun with one budget goes on with it
+
+    def save():
+        half = target.with_suffix(".part")
+        half.write_text(json.dumps(results, indent=1) + "\n")
+        half.replace(target)
+
+    time_epochs(args, results, save)
+    if not args.time_only:
+        run_all(args, results, save)
+    table(results["runs"])
 
 
 if __name__ == "__main__":
