@@ -78,6 +78,10 @@ struct Pool2dOptions {
 Shape pool2d_output_shape(const Shape& x, const Pool2dOptions& options);
 Tensor max_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
 Tensor avg_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out = {});
+// x [N,H,W,C] -> y [N,P,Q,C], by windows that cover x evenly whatever its size: (p, q) is the mean
+// over rows p H / P, rounded down, to (p + 1) H / P, rounded up, and columns likewise. P, Q >= 1.
+Tensor adaptive_avg_pool2d(Context& ctx, const Tensor& x, std::int64_t P, std::int64_t Q,
+                           Tensor out = {});
 // x [N,H,W,C] -> y [N,C], the mean over H and W.
 Tensor global_avg_pool(Context& ctx, const Tensor& x, Tensor out = {});
 

@@ -44,6 +44,27 @@ Pool2dShape pool_shape(const char* op, const Tensor& x, const Pool2dOptions& opt
   return shape;
 }
 
+// The mean over the windows of `shape`, whose y_pitch is still open.
+Tensor average(Context& ctx, const char* op, const Tensor& x, Pool2dShape shape,
+               const Tensor& out) {
+  const Tensor y =
+      detail::output(ctx, op, out, {shape.N, shape.P, shape.Q, shape.C}, x.dtype(), {&x});
+  shape.y_pitch = y.pitch();
+  ctx.call("avg_pool2d_fwd", &KernelTable::avg_pool2d_fwd, shape, x.data(), y.data());
+
+  if (y.requires_grad()) {
+    ctx.tape.record(op, y.grad_ref(),
+                    [&ctx, shape, dx_ref = x.grad_ref()](const GradSlot& dy) mutable {
+                      const GradSlot dx = detail::gradient_of(ctx, dx_ref);
+                      shape.x_pitch = dx.pitch;
+                      shape.y_pitch = dy.pitch;
+                      ctx.call("avg_pool2d_bwd", &KernelTable::avg_pool2d_bwd, shape, dy.data,
+                               dx.data, dx.write);
+                    });
+  }
+  return y;
+}
+
 }  // namespace
 
 Shape pool2d_output_shape(const Shape& x, const Pool2dOptions& options) {
@@ -76,23 +97,25 @@ Tensor max_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, T
 }
 
 Tensor avg_pool2d(Context& ctx, const Tensor& x, const Pool2dOptions& options, Tensor out) {
-  Pool2dShape shape = pool_shape("avg_pool2d", x, options);
-  const Tensor y =
-      detail::output(ctx, "avg_pool2d", out, {shape.N, shape.P, shape.Q, shape.C}, x.dtype(), {&x});
-  shape.y_pitch = y.pitch();
-  ctx.call("avg_pool2d_fwd", &KernelTable::avg_pool2d_fwd, shape, x.data(), y.data());
+  return average(ctx, "avg_pool2d", x, pool_shape("avg_pool2d", x, options), out);
+}
 
-  if (y.requires_grad()) {
-    ctx.tape.record("avg_pool2d", y.grad_ref(),
-                    [&ctx, shape, dx_ref = x.grad_ref()](const GradSlot& dy) mutable {
-                      const GradSlot dx = detail::gradient_of(ctx, dx_ref);
-                      shape.x_pitch = dx.pitch;
-                      shape.y_pitch = dy.pitch;
-                      ctx.call("avg_pool2d_bwd", &KernelTable::avg_pool2d_bwd, shape, dy.data,
-                               dx.data, dx.write);
-                    });
-  }
-  return y;
+Tensor adaptive_avg_pool2d(Context& ctx, const Tensor& x, std::int64_t P, std::int64_t Q,
+                           Tensor out) {
+  const char* op = "adaptive_avg_pool2d";
+  detail::require_rank(op, "x", x, 4);
+  if (P < 1 || Q < 1) fail(op, ": ", P, "x", Q, " windows; use 1x1 or more");
+  const std::int64_t H = x.dim(1), W = x.dim(2);
+  if (H < 1 || W < 1) fail(op, ": x (", x.shape().str(), ") has no pixels to average");
+  Pool2dShape shape;
+  shape.N = x.dim(0), shape.H = H, shape.W = W, shape.C = x.dim(3);
+  shape.P = P, shape.Q = Q;
+  shape.R = (H + P - 1) / P, shape.S = (W + Q - 1) / Q;  // only for who reads the trace
+  shape.adaptive = true;
+  shape.count_include_pad = false;
+  shape.x_pitch = x.pitch();
+  shape.dtype = x.dtype();
+  return average(ctx, op, x, shape, out);
 }
 
 Tensor global_avg_pool(Context& ctx, const Tensor& x, Tensor out) {

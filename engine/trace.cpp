@@ -62,7 +62,8 @@ std::string describe(const Pool2dShape& s) {
   return text("N=", s.N, " H=", s.H, " W=", s.W, " C=", s.C, " R=", s.R, " S=", s.S, " P=", s.P,
               " Q=", s.Q, " stride=", s.stride_h, "x", s.stride_w, " pad=", s.pad_h, "x", s.pad_w,
               " x_pitch=", s.x_pitch, " y_pitch=", s.y_pitch,
-              " count_include_pad=", s.count_include_pad, " dtype=", name_of(s.dtype));
+              " count_include_pad=", s.count_include_pad, s.adaptive ? " adaptive=1" : "",
+              " dtype=", name_of(s.dtype));
 }
 
 std::string describe(const GlobalPoolShape& s) {

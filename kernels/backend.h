@@ -10,7 +10,7 @@
 
 namespace lamella {
 
-constexpr std::uint32_t kBackendAbi = 3;
+constexpr std::uint32_t kBackendAbi = 4;
 
 struct Backend {
   std::uint32_t abi = kBackendAbi;

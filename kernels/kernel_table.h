@@ -147,7 +147,7 @@ struct KernelTable {
   void (*max_pool2d_bwd)(Ctx, const Pool2dShape&, const void* dy, const std::uint8_t* argmax,
                          void* dx, Write);
   // y = sum over the window inside the image / divisor; divisor = cells of the window inside the
-  // padded image (count_include_pad) or inside the image.
+  // padded image (count_include_pad) or inside the image. Adaptive windows: see Pool2dShape.
   void (*avg_pool2d_fwd)(Ctx, const Pool2dShape&, const void* x, void* y);
   void (*avg_pool2d_bwd)(Ctx, const Pool2dShape&, const void* dy, void* dx, Write);
   void (*global_avg_pool_fwd)(Ctx, const GlobalPoolShape&, const void* x, void* y);

@@ -80,6 +80,9 @@ struct NormConv2dShape {
 
 // Pooling of x [N,H,W,C] with an R x S window into y [N,P,Q,C]. P and Q are given (ceil mode is the
 // caller's arithmetic); windows are clipped to the padded input.
+// Adaptive, for average pooling only: P x Q windows that cover x evenly. Window p reads the rows
+// from p H / P, rounded down, to (p + 1) H / P, rounded up, columns likewise; R, S, strides and
+// pads mean nothing then, and count_include_pad is false.
 struct Pool2dShape {
   std::int64_t N = 0, H = 0, W = 0, C = 0;
   std::int64_t R = 0, S = 0;
@@ -88,6 +91,7 @@ struct Pool2dShape {
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t x_pitch = 0, y_pitch = 0;
   bool count_include_pad = true;  // average pooling only
+  bool adaptive = false;
   DType dtype = DType::F32;
 };
 

@@ -144,6 +144,16 @@ ModulePtr avg_pool(const Pool2dOptions& options) {
       [options](const Shape& x) { return pool2d_output_shape(x, options); });
 }
 
+ModulePtr adaptive_pool(std::int64_t size) {
+  return std::make_unique<Operation>(
+      [size](Context& ctx, const Tensor& x, Tensor out) {
+        return adaptive_avg_pool2d(ctx, x, size, size, std::move(out));
+      },
+      [size](const Shape& x) {
+        return Shape{x[0], size, size, x.channels()};
+      });
+}
+
 ModulePtr global_pool() {
   return std::make_unique<Operation>(
       [](Context& ctx, const Tensor& x, Tensor out) {

@@ -113,6 +113,8 @@ class Operation : public Module {
 
 ModulePtr max_pool(const Pool2dOptions& options);
 ModulePtr avg_pool(const Pool2dOptions& options);
+// To size x size pixels, whatever the image.
+ModulePtr adaptive_pool(std::int64_t size);
 ModulePtr global_pool();
 ModulePtr flattened();
 ModulePtr rectified();

@@ -15,6 +15,22 @@ constexpr GoogLeNetBlock kBlocks[] = {
     {"inception5b", 384, 192, 384, 48, 128, 128},
 };
 
+// The paper's section 5, with torchvision's adaptive pool, batch norm and dropout in front of the
+// last layer only. fc1 is a linear layer over all 4x4 pixels: a filter as large as the map.
+Model::Auxiliary auxiliary(Context& ctx, const char* behind, std::int64_t in, std::int64_t classes,
+                           std::uint32_t number) {
+  constexpr float kDropout = 0.7F, kWeight = 0.3F;
+  const std::string prefix = "aux" + std::to_string(number);
+  Sequential::Children children;
+  children.emplace_back("", adaptive_pool(4));
+  children.emplace_back("", chain(ctx, in, {{"conv", 128, 1, 1}}));
+  children.emplace_back("fc1", std::make_unique<ConvRelu>(ctx, square(128, 1024, 4)));
+  children.emplace_back("", flattened());
+  children.emplace_back("", dropped(kDropout, 1 + number));
+  children.emplace_back("fc2", std::make_unique<Linear>(ctx, 1024, classes));
+  return {behind, prefix, kWeight, std::make_unique<Sequential>(std::move(children))};
+}
+
 }  // namespace
 
 ModulePtr googlenet_block(Context& ctx, std::int64_t in, const GoogLeNetBlock& w) {
@@ -44,7 +60,12 @@ Model googlenet(Context& ctx, const ModelSpec& spec) {
   }
   add("pool", "", after(global_pool(), dropped(0.2F, 1)));
   add("classifier", "fc", std::make_unique<Linear>(ctx, in, spec.classes));
-  return Model(spec, std::move(stages), Init::TruncatedNormal, 0.01F);
+  Model::Auxiliaries more;
+  if (spec.auxiliary) {
+    more.push_back(auxiliary(ctx, "inception4a", 512, spec.classes, 1));
+    more.push_back(auxiliary(ctx, "inception4d", 528, spec.classes, 2));
+  }
+  return Model(spec, std::move(stages), Init::TruncatedNormal, 0.01F, std::move(more));
 }
 
 }  // namespace lamella::networks

@@ -68,6 +68,24 @@ ModulePtr InceptionV3Blocks::e(std::int64_t in) const {
       pooled_branch(in, 192));
 }
 
+namespace {
+
+// The paper's figure 8 with batch norm, as torchvision has it. The paper gives no weight for its
+// loss; 0.4 is what training code commonly uses.
+Model::Auxiliary auxiliary(Context& ctx, std::int64_t classes) {
+  Sequential::Children children;
+  children.emplace_back("", avg_pool(window(5, 3)));
+  children.emplace_back("", chain(ctx, 768, {{"conv0", 128, 1, 1}}));
+  Conv2dSpec wide = spec_of(128, {"conv1", 768, 5, 5, 1, false});
+  wide.stddev = 0.01F;
+  children.emplace_back("conv1", std::make_unique<ConvNorm>(ctx, wide, kInceptionNorm));
+  children.emplace_back("", global_pool());
+  children.emplace_back("fc", std::make_unique<Linear>(ctx, 768, classes, 0.0F, 0.001F));
+  return {"Mixed_6e", "AuxLogits", 0.4F, std::make_unique<Sequential>(std::move(children))};
+}
+
+}  // namespace
+
 Model inception_v3(Context& ctx, const ModelSpec& spec) {
   const InceptionV3Blocks build{ctx, spec.name != "inception_v3_tf"};
   Model::Stages stages;
@@ -97,7 +115,9 @@ Model inception_v3(Context& ctx, const ModelSpec& spec) {
   add("Mixed_7c", build.e(2048));
   add("pool", after(global_pool(), dropped(0.5F, 1)));
   stages.push_back({"classifier", "fc", std::make_unique<Linear>(ctx, 2048, spec.classes)});
-  return Model(spec, std::move(stages), Init::TruncatedNormal);
+  Model::Auxiliaries more;
+  if (spec.auxiliary) more.push_back(auxiliary(ctx, spec.classes));
+  return Model(spec, std::move(stages), Init::TruncatedNormal, 0.1F, std::move(more));
 }
 
 }  // namespace lamella::networks

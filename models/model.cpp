@@ -39,21 +39,32 @@ Tensor pooled(Context& ctx, const Tensor& x) {
 
 }  // namespace
 
-Model::Model(ModelSpec spec, Stages stages, Init init, float stddev)
-    : spec_(std::move(spec)), stages_(std::move(stages)), init_(init), stddev_(stddev) {
+Model::Model(ModelSpec spec, Stages stages, Init init, float stddev, Auxiliaries auxiliary)
+    : spec_(std::move(spec)),
+      stages_(std::move(stages)),
+      auxiliary_(std::move(auxiliary)),
+      init_(init),
+      stddev_(stddev) {
   shape_behind(stages_.size());
+  for (const Auxiliary& aux : auxiliary_) {
+    output_shape(*aux.module, aux.prefix, shape_behind(stage_of(aux.behind) + 1));
+  }
   collect();
+}
+
+Shape Model::output_shape(const Module& module, const std::string& name, const Shape& x) const {
+  try {
+    return module.output_shape(x);
+  } catch (const Error& error) {
+    fail(spec_.name, ": images of ", spec_.height, "x", spec_.width, " do not fit; at ", name, ", ",
+         error.what());
+  }
 }
 
 Shape Model::shape_behind(std::size_t stages) const {
   Shape shape{1, spec_.height, spec_.width, spec_.channels};
   for (std::size_t i = 0; i < stages; ++i) {
-    try {
-      shape = stages_[i].module->output_shape(shape);
-    } catch (const Error& error) {
-      fail(spec_.name, ": images of ", spec_.height, "x", spec_.width, " do not fit; at ",
-           stages_[i].name, ", ", error.what());
-    }
+    shape = output_shape(*stages_[i].module, stages_[i].name, shape);
   }
   return shape;
 }
@@ -69,6 +80,9 @@ void Model::collect() {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const std::size_t first = parameters_.size();
     stages_[i].module->collect(stages_[i].prefix, parameters_);
+    for (const Auxiliary& aux : auxiliary_) {
+      if (aux.behind == stages_[i].name) aux.module->collect(aux.prefix, parameters_);
+    }
     for (std::size_t p = first; p < parameters_.size(); ++p) {
       parameters_[p].stage = static_cast<int>(i);
     }
@@ -86,7 +100,9 @@ std::size_t Model::stage_of(const std::string& layer) const {
 }
 
 void Model::cut_behind(const std::string& layer) {
-  stages_.resize(stage_of(layer) + 1);
+  const std::size_t last = stage_of(layer);
+  std::erase_if(auxiliary_, [&](const Auxiliary& aux) { return stage_of(aux.behind) > last; });
+  stages_.resize(last + 1);
   if (layer == "features") {
     stages_.push_back({layer, "",
                        std::make_unique<Operation>(
@@ -135,12 +151,16 @@ void Model::freeze(const std::function<bool(const Parameter&)>& frozen) const {
   }
 }
 
-Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
+void Model::check_images(const Tensor& x) const {
   if (x.shape().rank() != 4 || x.dim(1) != spec_.height || x.dim(2) != spec_.width ||
       x.dim(3) != spec_.channels) {
     fail(spec_.name, " was built for images of ", spec_.height, "x", spec_.width, "x",
          spec_.channels, " (HxWxC) but x is ", x.shape().str(), " (NxHxWxC)");
   }
+}
+
+Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) const {
+  check_images(x);
   if (!inference_) return run(ctx, x, layer);
   // What is returned outlives the pass: it is copied to memory of its own.
   const Tensor returned = ctx.empty(shape_of(layer, x.dim(0)), x.dtype());
@@ -148,10 +168,26 @@ Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) c
   return copy_into(ctx, run(ctx, x, layer), returned);
 }
 
-Tensor Model::run(Context& ctx, const Tensor& x, const std::string& layer) const {
+std::vector<Model::Output> Model::outputs(Context& ctx, const Tensor& x) const {
+  check_images(x);
+  std::vector<Output> auxiliary;
+  std::vector<Output> outputs{{run(ctx, x, "", &auxiliary), 1.0F}};
+  outputs.insert(outputs.end(), auxiliary.begin(), auxiliary.end());
+  return outputs;
+}
+
+Tensor Model::run(Context& ctx, const Tensor& x, const std::string& layer,
+                  std::vector<Output>* more) const {
   const std::size_t last = layer.empty() ? stages_.size() - 1 : stage_of(layer);
   Tensor value = x;
-  for (std::size_t i = 0; i <= last; ++i) value = stages_[i].module->forward(ctx, value);
+  for (std::size_t i = 0; i <= last; ++i) {
+    value = stages_[i].module->forward(ctx, value);
+    if (more == nullptr) continue;
+    for (const Auxiliary& aux : auxiliary_) {
+      if (aux.behind != stages_[i].name) continue;
+      more->push_back({aux.module->forward(ctx, value), aux.weight});
+    }
+  }
   return layer == "features" ? pooled(ctx, value) : value;
 }
 

@@ -19,6 +19,8 @@ struct ModelSpec {
   // and one linear layer. "mlp": the image as one vector and three linear layers, of 1024, 1024 and
   // `classes` (models/heads.cpp). "none": nothing follows the cut; `classes` means nothing then.
   std::string head = "own";
+  // With the auxiliary classifiers that the papers of googlenet and inception_v3 train with.
+  bool auxiliary = false;
 
   bool operator==(const ModelSpec&) const = default;
 };
@@ -36,17 +38,34 @@ class Model {
     ModulePtr module;
   };
   using Stages = std::vector<Stage>;
+  // A classifier that in training reads the output of an inner stage and helps those up to there to
+  // learn. Nothing else runs it.
+  struct Auxiliary {
+    std::string behind;  // name of a stage
+    std::string prefix;  // of its parameters' names
+    float weight;        // of its loss, beside 1 of the network's own
+    ModulePtr module;    // image -> logits
+  };
+  using Auxiliaries = std::vector<Auxiliary>;
   // `stddev` is that of Init::TruncatedNormal. Throws Error where the spec's images do not fit.
-  Model(ModelSpec spec, Stages stages, Init init, float stddev = 0.1F);
+  Model(ModelSpec spec, Stages stages, Init init, float stddev = 0.1F, Auxiliaries auxiliary = {});
 
   const ModelSpec& spec() const { return spec_; }
   // x [N,H,W,C] -> logits [N,classes]; or, with `layer`, the output of that stage ("features": the
   // vector before the classifier).
   Tensor forward(Context& ctx, const Tensor& x, const std::string& layer = "") const;
+  // What training compares with the labels: the logits with weight 1, then those of the auxiliary
+  // classifiers.
+  struct Output {
+    Tensor logits;
+    float weight;
+  };
+  std::vector<Output> outputs(Context& ctx, const Tensor& x) const;
   // The L2 penalty of all parameters that have one; undefined where none has.
   Tensor penalty(Context& ctx) const;
 
-  // Parameters and buffers in order of execution.
+  // Parameters and buffers in order of execution; those of an auxiliary classifier behind the stage
+  // that it reads.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::vector<std::string> layer_names() const;
   // Where in the order of execution a layer of layer_names() is: Parameter::stage.
@@ -60,6 +79,7 @@ class Model {
   void set_head(Context& ctx, const std::string& kind);
   // What the names of the classifier's parameters begin with: "fc", "classifier".
   const std::string& classifier_prefix() const { return stages_.back().prefix; }
+  const Auxiliaries& auxiliary() const { return auxiliary_; }
   std::int64_t parameter_count() const;  // trained ones
   // Whether some parameter's name begins so.
   bool has_parameter(const std::string& beginning) const;
@@ -77,13 +97,18 @@ class Model {
   void initialise(Context& ctx, std::uint64_t seed) const;
 
  private:
-  Tensor run(Context& ctx, const Tensor& x, const std::string& layer) const;
+  // The output of `layer`, and of the auxiliary classifiers on the way where `more` is given.
+  Tensor run(Context& ctx, const Tensor& x, const std::string& layer,
+             std::vector<Output>* more = nullptr) const;
+  void check_images(const Tensor& x) const;
   void collect();                                // the parameters of all stages
   Shape shape_behind(std::size_t stages) const;  // for one image
+  Shape output_shape(const Module& module, const std::string& name, const Shape& x) const;
   Shape shape_of(const std::string& layer, std::int64_t images) const;
 
   ModelSpec spec_;
   Stages stages_;
+  Auxiliaries auxiliary_;
   Init init_;
   float stddev_;
   bool cut_ = false;

@@ -55,6 +55,10 @@ Model make_model(Context& ctx, const ModelSpec& spec) {
   }
   Model model = entry->build(ctx, spec);
   if (!spec.cut.empty()) model.cut_behind(spec.cut);
+  if (spec.auxiliary && model.auxiliary().empty()) {
+    fail(spec.name, spec.cut.empty() ? "" : " cut behind " + spec.cut,
+         " has no auxiliary classifiers; googlenet and inception_v3 have, uncut");
+  }
   if (spec.head == "none") {
     if (spec.cut.empty()) fail(spec.name, ": without a head it must be cut behind some layer");
   } else if (spec.head != "own") {

@@ -21,6 +21,7 @@ Model cut_and_load(Context& ctx, Model model, const std::string& layer, TensorFi
 
 Model open_layer(Context& ctx, ModelSpec spec, const std::string& layer, TensorFile weights,
                  const std::string& file) {
+  spec.auxiliary = false;
   const std::int64_t stored = classes_in(weights, make_model(ctx, spec));
   if (stored > 0) spec.classes = stored;
   return cut_and_load(ctx, make_model(ctx, spec), layer, std::move(weights), file);

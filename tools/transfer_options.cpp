@@ -54,6 +54,7 @@ void tell_other_images(const TensorFile& weights, const std::string& file,
 void TransferArguments::add_to(ModelSpec& spec) const {
   spec.cut = cut;
   spec.head = head == kNewHead ? "own" : head;
+  spec.auxiliary = auxiliary;
 }
 
 void TransferArguments::add_to(TrainOptions& options) const {
@@ -71,6 +72,8 @@ void add_transfer_options(CLI::App& parser, TransferArguments& a) {
       ->capture_default_str();
   parser.add_option("--cut", a.cut,
                     "end the network behind this layer; a linear head follows, unless --head mlp");
+  parser.add_flag("--auxiliary", a.auxiliary,
+                  "train googlenet or inception_v3 with their auxiliary classifiers");
   parser
       .add_option("--take", a.take,
                   "of the weights: values, or mean_var, only each tensor's mean and variance")

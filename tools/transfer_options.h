@@ -14,6 +14,7 @@ struct TransferArguments {
   std::string cut, head = "own";
   std::string freeze = "none", lr_factors;
   std::int64_t unfreeze_every = 0;
+  bool auxiliary = false;
 
   // Into the spec of the network, and into what the trainer and its optimiser are told.
   void add_to(ModelSpec& spec) const;

@@ -80,6 +80,7 @@ Model build(Context& ctx, const ForwardArguments& args, const Tensor& x) {
   TensorFile weights = read_weights(file);
   if (spec.name.empty() || has_card(weights)) {
     spec = card_of(weights, file, args.model).spec;
+    spec.auxiliary = false;
     spec.height = x.dim(1);
     spec.width = x.dim(2);
     return cut_and_load(ctx, make_model(ctx, spec), args.layer, std::move(weights), file);

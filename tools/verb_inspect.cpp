@@ -17,6 +17,7 @@ namespace {
 struct InspectArguments {
   std::string target, model, json;
   std::int64_t size = 256, channels = 1, classes = 14;
+  bool auxiliary = false;
   GroupOptions groups;
 };
 
@@ -97,8 +98,9 @@ Json describe_weights(const std::string& path) {
 
 Json describe_model(const InspectArguments& args) {
   Context ctx;
-  const Model model =
-      make_model(ctx, {args.model, args.size, args.size, args.channels, args.classes});
+  ModelSpec spec{args.model, args.size, args.size, args.channels, args.classes};
+  spec.auxiliary = args.auxiliary;
+  const Model model = make_model(ctx, spec);
   Json json = {{"schema", "lamella.inspect/1"}, {"kind", "model"},
                {"model", args.model},           {"parameters", model.parameter_count()},
                {"layers", model.layer_names()}, {"tensors", Json::array()}};
@@ -189,6 +191,7 @@ Verb add_inspect(CLI::App& app) {
   parser->add_option("--classes", args->classes, "of the network")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  parser->add_flag("--auxiliary", args->auxiliary, "the network with its auxiliary classifiers");
   add_group_options(*parser, args->groups);
   add_json_option(*parser, args->json);
   parser->footer("Example:\n  lamella inspect crops\n  lamella inspect --model cbr_small");

@@ -21,15 +21,26 @@ bool cancelled(const TrainHooks& hooks) {
 
 }  // namespace
 
+Tensor data_loss(Context& ctx, const std::vector<Model::Output>& outputs, const Tensor& labels,
+                 const CrossEntropyOptions& options) {
+  Tensor sum;
+  for (const Model::Output& output : outputs) {
+    Tensor loss = softmax_cross_entropy(ctx, output.logits, labels, options);
+    if (output.weight != 1) loss = scale(ctx, loss, output.weight);
+    sum = sum.defined() ? add(ctx, sum, loss) : loss;
+  }
+  return sum;
+}
+
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
                   double learning_rate, float label_smoothing) {
   const GradScope gradients(ctx, true);
   ctx.training = true;
   ctx.tape.clear();
   model.zero_grad();
-  const Tensor logits = model.forward(ctx, input_of(ctx, model, batch));
+  const auto outputs = model.outputs(ctx, input_of(ctx, model, batch));
   const Tensor labels = ctx.from_host(batch.labels, {batch.N});
-  Tensor loss = softmax_cross_entropy(ctx, logits, labels, {Tensor(), label_smoothing});
+  Tensor loss = data_loss(ctx, outputs, labels, {Tensor(), label_smoothing});
   const Tensor penalty = model.penalty(ctx);
   if (penalty.defined()) loss = add(ctx, loss, penalty);
   const double value = ctx.item(loss);

@@ -33,7 +33,7 @@ struct StepRecord {
   std::int64_t batch = 0, batches = 0;  // batch from 1, of this epoch
   std::int64_t step = 0;                // updates made so far
   std::int64_t images = 0;
-  double learning_rate = 0, loss = 0;  // cross-entropy plus penalty, before the update
+  double learning_rate = 0, loss = 0;  // data_loss plus penalty, before the update
 };
 
 struct EpochRecord {
@@ -59,6 +59,10 @@ struct TrainHooks {
 };
 
 enum class TrainOutcome { Finished, Cancelled };
+
+// The mean cross-entropy of all classifiers of a network, each with its weight.
+Tensor data_loss(Context& ctx, const std::vector<Model::Output>& outputs, const Tensor& labels,
+                 const CrossEntropyOptions& options = {});
 
 // One update: forward, cross-entropy plus the model's penalty, backward, optimiser. Returns the
 // loss. Throws Error before the update when the loss is not finite. Adds one to ctx.step.

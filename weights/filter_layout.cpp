@@ -25,6 +25,12 @@ std::vector<std::byte> transposed(const StoredTensor& tensor, std::int64_t rows,
   return data;
 }
 
+// Whether the layer that a parameter belongs to is called fc, fc1, ...
+bool is_linear(const std::string& parameter) {
+  const std::string layer = parameter.substr(0, parameter.rfind('.'));
+  return layer.substr(layer.rfind('.') + 1).starts_with("fc");
+}
+
 void check_filters(const StoredTensor& tensor) {
   if (tensor.shape.size() != 4) fail("filters have 4 dimensions, not ", tensor.shape.size());
 }
@@ -60,6 +66,11 @@ void to_pytorch(TensorFile& file, const std::string& name) {
   if (has_krsc_filters(file, name)) {
     for (auto& [key, tensor] : file.tensors) {
       if (tensor.shape.size() == 4) tensor = krsc_to_kcrs(tensor);
+    }
+  }
+  for (auto& [key, tensor] : file.tensors) {
+    if (tensor.shape.size() == 4 && is_linear(key)) {
+      tensor.shape = {tensor.shape[0], tensor.shape[1] * tensor.shape[2] * tensor.shape[3]};
     }
   }
   file.metadata = {{"format", "pt"}};  // what libraries around PyTorch ask for

@@ -17,9 +17,10 @@ StoredTensor kcrs_to_krsc(const StoredTensor& filters);
 StoredTensor krsc_to_kcrs(const StoredTensor& filters);
 
 // Makes of a file read by read_weights one that PyTorch loads as it is: filters [K,C,R,S], no
-// tensors of lamella's optimisers, no metadata of lamella's. Otherwise it keeps its tensors. The
-// rows of a linear layer behind a flattened map of more than one pixel (tem_small) stay in order H,
-// W, C.
+// tensors of lamella's optimisers, no metadata of lamella's. Otherwise it keeps its tensors. A
+// filter of a layer fc* becomes the linear layer over a flattened map [C,R,S] that it is there
+// (GoogLeNet's auxiliary classifiers). The rows of a linear layer that is one here, behind a
+// flattened map of more than one pixel (tem_small), stay in order H, W, C.
 void to_pytorch(TensorFile& file, const std::string& name);
 
 }  // namespace lamella

@@ -28,7 +28,7 @@ std::string str(const std::vector<std::int64_t>& dims) {
 }
 
 // How often a batch norm was updated is of no use here: momentum is a constant. Nor are auxiliary
-// classifiers, which only training has.
+// classifiers, where the model is built without.
 bool belongs_to_model(const std::string& name) {
   for (const char* aux : {"aux1.", "aux2.", "AuxLogits."}) {
     if (name.starts_with(aux)) return false;
@@ -61,11 +61,25 @@ class Complaints {
   int count_ = 0;
 };
 
+// What PyTorch has as a linear layer over a flattened map [C,R,S].
+bool is_flat_filter(const StoredTensor& stored, const Tensor& tensor) {
+  return stored.shape.size() == 2 && tensor.shape().rank() == 4;
+}
+
 // Of a parameter, as the file stores it: filters are [K,C,R,S] where PyTorch wrote them.
-std::vector<std::int64_t> stored_dims(const Tensor& tensor, bool native) {
-  std::vector<std::int64_t> dims = dims_of(tensor);
-  if (dims.size() == 4 && !native) dims = {dims[0], dims[3], dims[1], dims[2]};
+std::vector<std::int64_t> stored_dims(const Tensor& tensor, const StoredTensor& stored,
+                                      bool native) {
+  const std::vector<std::int64_t> dims = dims_of(tensor);
+  if (is_flat_filter(stored, tensor)) return {dims[0], dims[1] * dims[2] * dims[3]};
+  if (dims.size() == 4 && !native) return {dims[0], dims[3], dims[1], dims[2]};
   return dims;
+}
+
+// In the order of memory.
+StoredTensor reordered(const StoredTensor& stored, const Tensor& tensor) {
+  StoredTensor filters = stored;
+  filters.shape = {tensor.dim(0), tensor.dim(3), tensor.dim(1), tensor.dim(2)};
+  return kcrs_to_krsc(filters);
 }
 
 // Everything about the file that does not fit the parameters; empty where all does.
@@ -84,7 +98,7 @@ std::string mismatches(const std::vector<Parameter>& parameters, const TensorFil
       continue;
     }
     const StoredTensor& stored = found->second;
-    const std::vector<std::int64_t> dims = stored_dims(parameter.tensor, native);
+    const std::vector<std::int64_t> dims = stored_dims(parameter.tensor, stored, native);
     if (stored.shape != dims) {
       misshapen.add(name + " is " + str(stored.shape) + ", not " + str(dims));
       background |=
@@ -152,6 +166,7 @@ void put_card(TensorFile& file, const ModelCard& card) {
   file.metadata["labels"] = dump_json(Json(card.labels));
   if (!card.spec.cut.empty()) file.metadata["cut"] = card.spec.cut;
   if (card.spec.head != "own") file.metadata["head"] = card.spec.head;
+  if (card.spec.auxiliary) file.metadata["auxiliary"] = "true";
   for (const auto& [key, value] : card.preprocessing) file.metadata[key] = value;
 }
 
@@ -179,6 +194,7 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
   for (const auto& [key, value] : file.metadata) {
     if (key == "cut") card.spec.cut = value;
     if (key == "head") card.spec.head = value;
+    if (key == "auxiliary") card.spec.auxiliary = value == "true";
     if (key.starts_with(kPreprocessPrefix)) card.preprocessing[key] = value;
   }
   constexpr std::int64_t kMost = 1 << 20;
@@ -208,10 +224,10 @@ void load_parameters(Context& ctx, const std::vector<Parameter>& parameters,
   if (!complaints.empty()) fail(name, " does not fit ", network, ": ", complaints);
   for (const Parameter& parameter : parameters) {
     const StoredTensor* stored = &file.tensors.at(parameter.name);
-    StoredTensor reordered;
-    if (!native && stored->shape.size() == 4) {
-      reordered = kcrs_to_krsc(*stored);
-      stored = &reordered;
+    StoredTensor krsc;
+    if ((!native && stored->shape.size() == 4) || is_flat_filter(*stored, parameter.tensor)) {
+      krsc = reordered(*stored, parameter.tensor);
+      stored = &krsc;
     }
     if (stored->dtype == "F32") {  // straight from the file's bytes
       const auto* values = reinterpret_cast<const float*>(stored->data.data());
@@ -245,7 +261,9 @@ Model load_model(Context& ctx, const TensorFile& file, const std::string& name) 
 
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name,
                  const ModelCard& card) {
-  Model model = make_model(ctx, card.spec);
+  ModelSpec spec = card.spec;
+  spec.auxiliary = false;
+  Model model = make_model(ctx, spec);
   load_parameters(ctx, model, file, name);
   return model;
 }

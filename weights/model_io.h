@@ -12,10 +12,10 @@
 namespace lamella {
 
 // What a weight file says about itself, in __metadata__: "schema" is lamella.model/1,
-// "architecture", "input" and, where they are not the default, "cut" and "head" are the network's
-// ModelSpec, "labels" a JSON list; preprocessing is the pairs whose keys begin with "preprocess.",
-// and io/preprocess.h gives them meaning. Beside the card stands the layout of filters
-// (filter_layout.h).
+// "architecture", "input" and, where they are not the default, "cut", "head" and "auxiliary" are
+// the network's ModelSpec, "labels" a JSON list; preprocessing is the pairs whose keys begin with
+// "preprocess.", and io/preprocess.h gives them meaning. Beside the card stands the layout of
+// filters (filter_layout.h).
 struct ModelCard {
   ModelSpec spec;
   std::vector<std::string> labels;                   // one per class; none without a head
@@ -38,9 +38,10 @@ bool has_card(const TensorFile& file);
 ModelCard read_card(const TensorFile& file, const std::string& name);
 
 // Copies every parameter and buffer from `file` (F32, F16, BF16 or F64), which lamella wrote or,
-// with filters [K,C,R,S], PyTorch. Throws Error that lists the tensors that are missing, of another
-// shape or type, or not in the model; the model is then untouched. `num_batches_tracked` may be
-// there, and so may auxiliary classifiers (torchvision's aux1, aux2 and AuxLogits).
+// with filters [K,C,R,S], PyTorch. A filter as large as its map may be a linear layer there,
+// [K,CRS]. Throws Error that lists the tensors that are missing, of another shape or type, or not
+// in the model; the model is then untouched. `num_batches_tracked` may be there, and so may
+// auxiliary classifiers that the model is built without (torchvision's aux1, aux2 and AuxLogits).
 // DenseNet-BC-100-12 also takes the names that CIFAR checkpoints have (name_map.h).
 void load_parameters(Context& ctx, const Model& model, const TensorFile& file,
                      const std::string& name);
@@ -55,8 +56,8 @@ std::int64_t classes_in(const TensorFile& file, const Model& model);
 // names `name` where the file's layout of filters is unknown.
 std::int64_t channels_in(const TensorFile& file, const Model& model, const std::string& name);
 
-// Builds the network the card names and loads it; no weight is drawn first. Without `card` it is
-// the file's own.
+// Builds the network the card names, but for auxiliary classifiers, which are for training, and
+// loads it; no weight is drawn first. Without `card` it is the file's own.
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name);
 Model load_model(Context& ctx, const TensorFile& file, const std::string& name,
                  const ModelCard& card);

@@ -1,5 +1,6 @@
 #include "weights/transfer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -17,8 +18,20 @@ int last_stage(const Model& model, const std::string& until) {
   return static_cast<int>(model.stage_of(until));
 }
 
-bool in_classifier(const Model& model, const Parameter& parameter) {
-  return parameter.name.starts_with(model.classifier_prefix() + ".");
+bool holds_prefix(const TensorFile& file, const std::string& prefix) {
+  const auto first = file.tensors.lower_bound(prefix);
+  return first != file.tensors.end() && first->first.starts_with(prefix);
+}
+
+// What the names of parameters that stay as drawn begin with.
+std::vector<std::string> drawn_prefixes(const Model& model, const TensorFile& file, bool new_head) {
+  std::vector<std::string> prefixes;
+  if (new_head) prefixes.push_back(model.classifier_prefix() + ".");
+  for (const Model::Auxiliary& auxiliary : model.auxiliary()) {
+    const std::string prefix = auxiliary.prefix + ".";
+    if (new_head || !holds_prefix(file, prefix)) prefixes.push_back(prefix);
+  }
+  return prefixes;
 }
 
 // Names of all tensors that the whole network of this architecture has.
@@ -72,9 +85,12 @@ TransferReport transfer(Context& ctx, const Model& model, TensorFile file, const
                         const TransferOptions& options) {
   TransferReport report;
   const int last = last_stage(model, options.until);
+  const auto drawn = drawn_prefixes(model, file, options.new_head);
   std::vector<Parameter> taken;
   for (const Parameter& parameter : model.parameters()) {
-    const bool fresh = options.new_head && in_classifier(model, parameter);
+    const bool fresh = std::any_of(drawn.begin(), drawn.end(), [&](const std::string& prefix) {
+      return parameter.name.starts_with(prefix);
+    });
     if (fresh || parameter.stage > last) {
       report.drawn.push_back(parameter.name);
     } else {

@@ -11,7 +11,7 @@
 namespace lamella {
 
 struct TransferOptions {
-  // The classifier stays as it was drawn, whatever the file has for it.
+  // The classifier stays as it was drawn, whatever the file has for it, and so do auxiliary ones.
   bool new_head = false;
   // Instead of a tensor's values, only their mean and variance: its elements are drawn from the
   // normal distribution that has them (Mean-Var of Raghu et al. 2019, "Transfusion", section 5).
@@ -29,7 +29,8 @@ struct TransferReport {
 };
 
 // Copies from `file` into `model`, whose weights have been drawn, every parameter that `options`
-// does not leave out. Strict like load_parameters: what is to be taken must be there in its shape;
+// does not leave out. Auxiliary classifiers that the file does not have stay as drawn, too. Strict
+// like load_parameters: what is to be taken must be there in its shape;
 // what is there must be taken, or belong to a part of the whole network that is cut off, replaced
 // or left out.
 //

@@ -66,13 +66,14 @@ BatchNormShape batch_norm_shape(const KernelLine& line) {
 Pool2dShape pool2d_shape(const KernelLine& line) {
   Pool2dShape s;
   s.N = line.get("N"), s.H = line.get("H"), s.W = line.get("W"), s.C = line.get("C");
+  s.adaptive = line.get("adaptive", 0) != 0;
   s.R = line.get("R"), s.S = line.get("S");
   s.stride_h = line.get("stride_h", 1), s.stride_w = line.get("stride_w", 1);
   s.pad_h = line.get("pad_h", 0), s.pad_w = line.get("pad_w", 0);
   s.P = line.get("P", pooled(line, s.H, s.R, s.stride_h, s.pad_h));
   s.Q = line.get("Q", pooled(line, s.W, s.S, s.stride_w, s.pad_w));
   s.x_pitch = line.get("x_pitch", s.C), s.y_pitch = line.get("y_pitch", s.C);
-  s.count_include_pad = line.get("count_include_pad", 1) != 0;
+  s.count_include_pad = line.get("count_include_pad", s.adaptive ? 0 : 1) != 0;
   s.dtype = line.dtype();
   return s;
 }

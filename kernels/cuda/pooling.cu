@@ -40,6 +40,13 @@ __device__ __forceinline__ Interval windows_over(std::int64_t h, std::int64_t si
   return {before < 0 ? 0 : before / stride + 1, lesser(last + 1, count)};
 }
 
+// The positions of `extent` that part `index` of `count` equal parts touches: what an adaptive
+// window reads; and, with the two exchanged, the windows that read a position.
+__device__ __forceinline__ Interval touched(std::int64_t index, std::int64_t extent,
+                                            std::int64_t count) {
+  return {index * extent / count, ((index + 1) * extent + count - 1) / count};
+}
+
 // A pixel of an [N, height, width] image.
 struct Pixel {
   std::int64_t n, h, w;
@@ -176,14 +183,22 @@ __global__ void max_pool2d_bwd_kernel(Pool2dShape s, const T* __restrict__ dy,
   });
 }
 
+// What an average is over: the rows of window p and the columns of window q inside the image.
+__device__ __forceinline__ Interval rows_of(const Pool2dShape& s, std::int64_t p) {
+  return s.adaptive ? touched(p, s.H, s.P) : inside(p * s.stride_h - s.pad_h, s.R, s.H);
+}
+__device__ __forceinline__ Interval columns_of(const Pool2dShape& s, std::int64_t q) {
+  return s.adaptive ? touched(q, s.W, s.Q) : inside(q * s.stride_w - s.pad_w, s.S, s.W);
+}
+
 // 1 / the number of cells that the average of window (p,q) is over.
 __device__ __forceinline__ float reciprocal_cells(const Pool2dShape& s, std::int64_t p,
                                                   std::int64_t q) {
   const std::int64_t top = p * s.stride_h - s.pad_h, left = q * s.stride_w - s.pad_w;
   const std::int64_t rows =
-      s.count_include_pad ? lesser(top + s.R, s.H + s.pad_h) - top : inside(top, s.R, s.H).size();
-  const std::int64_t columns = s.count_include_pad ? lesser(left + s.S, s.W + s.pad_w) - left
-                                                   : inside(left, s.S, s.W).size();
+      s.count_include_pad ? lesser(top + s.R, s.H + s.pad_h) - top : rows_of(s, p).size();
+  const std::int64_t columns =
+      s.count_include_pad ? lesser(left + s.S, s.W + s.pad_w) - left : columns_of(s, q).size();
   return 1.0F / static_cast<float>(rows * columns);
 }
 
@@ -195,8 +210,7 @@ __global__ void avg_pool2d_fwd_kernel(Pool2dShape s, const T* __restrict__ x, T*
   if (c >= s.C) return;
   for_tile_pixels(s.N, s.P, s.Q, [&](const Pixel& out) {
     const std::int64_t pixel = (out.n * s.P + out.h) * s.Q + out.w;
-    const Interval rows = inside(out.h * s.stride_h - s.pad_h, s.R, s.H);
-    const Interval columns = inside(out.w * s.stride_w - s.pad_w, s.S, s.W);
+    const Interval rows = rows_of(s, out.h), columns = columns_of(s, out.w);
     Run<V> sum{};
     for (std::int64_t h = rows.begin; h < rows.end; ++h) {
       for (std::int64_t w = columns.begin; w < columns.end; ++w) {
@@ -220,8 +234,10 @@ __global__ void avg_pool2d_bwd_kernel(Pool2dShape s, const T* __restrict__ dy, T
   if (c >= s.C) return;
   for_tile_pixels(s.N, s.H, s.W, [&](const Pixel& in) {
     const std::int64_t pixel = (in.n * s.H + in.h) * s.W + in.w;
-    const Interval rows = windows_over(in.h, s.R, s.stride_h, s.pad_h, s.P);
-    const Interval columns = windows_over(in.w, s.S, s.stride_w, s.pad_w, s.Q);
+    const Interval rows =
+        s.adaptive ? touched(in.h, s.P, s.H) : windows_over(in.h, s.R, s.stride_h, s.pad_h, s.P);
+    const Interval columns =
+        s.adaptive ? touched(in.w, s.Q, s.W) : windows_over(in.w, s.S, s.stride_w, s.pad_w, s.Q);
     Run<V> sum{};
     for (std::int64_t p = rows.begin; p < rows.end; ++p) {
       for (std::int64_t q = columns.begin; q < columns.end; ++q) {

@@ -71,6 +71,25 @@ inline void avg_pool2d_fwd(const Pool2dShape& s, const double* x, double* y) {
   });
 }
 
+// Adaptive windows: row h belongs to window p where the intervals [h, h + 1) and [p H / P, (p + 1)
+// H / P) have a common part; columns likewise.
+inline void adaptive_avg_pool2d_fwd(const Pool2dShape& s, const double* x, double* y) {
+  const auto meet = [](std::int64_t h, std::int64_t p, std::int64_t H, std::int64_t P) {
+    return h * P < (p + 1) * H && p * H < (h + 1) * P;
+  };
+  for_each_output(s, [&](auto n, auto p, auto q, auto c, auto yi) {
+    double sum = 0, cells = 0;
+    for (std::int64_t h = 0; h < s.H; ++h) {
+      for (std::int64_t w = 0; w < s.W; ++w) {
+        if (!meet(h, p, s.H, s.P) || !meet(w, q, s.W, s.Q)) continue;
+        sum += x[((n * s.H + h) * s.W + w) * s.x_pitch + c];
+        ++cells;
+      }
+    }
+    y[yi] = sum / cells;
+  });
+}
+
 inline void global_avg_pool_fwd(const GlobalPoolShape& s, const double* x, double* y) {
   for (std::int64_t n = 0; n < s.N; ++n) {
     for (std::int64_t c = 0; c < s.C; ++c) {

@@ -10,7 +10,8 @@ A case NAME.safetensors holds F64 tensors, in the engine's memory order (NHWC, K
   shift/PARAM       I8: the bias is golden_values() plus so many SHIFTs (see choose_shifts); all
                     other weights are golden_values()
   logits_training, logits_inference   [N, classes]
-  loss              cross-entropy of the training logits, without the L2 penalty
+  loss              cross-entropy of the training logits, without the L2 penalty; with auxiliary
+                    classifiers (model NAME_aux) theirs is added
   grad/PARAM        its gradient; more than FULL elements are given as their sketch() of 32 sums
   losses, data_losses   of ten optimiser steps, with and without the penalty, dropout active
   running/BUFFER    running statistics after these steps
@@ -34,7 +35,8 @@ from torch.nn import functional as F
 from safetensors.numpy import save_file
 
 from philox import Rng, TEST, fnv1a64, golden_values, sketch
-from torch_nets import from_memory_order, make_net, set_dropout_key, to_memory_order
+from torch_nets import (data_loss, from_memory_order, make_net, set_dropout_key,
+                        to_memory_order)
 
 HERE = pathlib.Path(__file__).parent
 FULL = 64  # elements up to which a gradient is stored whole
@@ -60,7 +62,9 @@ CASES = {
     "densenet_bc_100_12_32x32": ("densenet_bc_100_12", 3, 32, 32, 3, 10, ("sgd", 1e-4), 2),
     "densenet_bc_100_12_19x26": ("densenet_bc_100_12", 5, 19, 26, 3, 10, ("sgd", 1e-4), 2),
     "googlenet_64x64": ("googlenet", 3, 64, 64, 3, 14, ("sgd", 1e-7), 4),
+    "googlenet_aux_80x70": ("googlenet_aux", 3, 80, 70, 1, 5, ("sgd", 1e-7), 8),
     "inception_v3_139x139": ("inception_v3", 4, 139, 139, 3, 14, ("sgd", 1e-7), 2),
+    "inception_v3_aux_299x299": ("inception_v3_aux", 3, 299, 299, 3, 14, ("sgd", 1e-7), 1),
     "inception_v4_139x139": ("inception_v4", 4, 139, 139, 3, 14, ("sgd", 1e-7), 2),
     "squeezenet1_0_64x64": ("squeezenet1_0", 3, 64, 64, 3, 14, ("sgd", 1e-4), 4),
     "squeezenet1_0_75x58": ("squeezenet1_0", 5, 75, 58, 1, 5, ("sgd", 1e-4), 4),
@@ -207,8 +211,9 @@ def evaluate(spec, found, labels, dtype, channels_last=False):
     initial = {key: value.clone() for key, value in net.state_dict().items()}
     net.train()
     set_dropout_key(net, (DROPOUT_SEED, 0))
-    logits = net(x)
-    loss = F.cross_entropy(logits, labels)
+    outputs = net(x)
+    logits = outputs[0] if isinstance(outputs, tuple) else outputs
+    loss = data_loss(model, outputs, labels)
     loss.backward()
     out["logits_training"], out["loss"] = stored(logits), np.array([loss.item()])
     for name, parameter in net.named_parameters():
@@ -216,19 +221,20 @@ def evaluate(spec, found, labels, dtype, channels_last=False):
     net.load_state_dict(initial)
     make = {"adam": lambda p: torch.optim.Adam(p, lr=rate),
             "sgd": lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9)}[optimiser]
-    out["losses"], out["data_losses"] = ten_losses(net, x, labels, make(net.parameters()))
+    out["losses"], out["data_losses"] = ten_losses(model, net, x, labels,
+                                                    make(net.parameters()))
     for name, buffer in net.named_buffers():
         if not name.endswith("num_batches_tracked"):
             out[f"running/{name}"] = stored(buffer)
     return out
 
 
-def ten_losses(net, x, labels, optimiser):
+def ten_losses(model, net, x, labels, optimiser):
     losses, data_losses = [], []
     for step in range(STEPS):
         set_dropout_key(net, (DROPOUT_SEED, step))
         optimiser.zero_grad()
-        loss = F.cross_entropy(net(x), labels)
+        loss = data_loss(model, net(x), labels)
         data_losses.append(loss.item())
         penalty = net.penalty()
         loss = loss if penalty is None else loss + penalty

@@ -130,25 +130,45 @@ def densenet_bc_100_12(classes):
     return net
 
 
+AUXILIARY = "_aux"  # behind the name of a network with its auxiliary classifiers
+AUXILIARY_WEIGHTS = {"googlenet": 0.3, "inception_v3": 0.4}  # of their losses
+
+
+class MapLinear(nn.Linear):
+    """A linear layer over a flattened map, whose weight is held as a filter: the engine's way."""
+
+    def __init__(self, channels, size, out):
+        super().__init__(channels * size * size, out)
+        self.weight = nn.Parameter(self.weight.detach().reshape(out, channels, size, size))
+
+    def forward(self, x):
+        return F.linear(x, self.weight.flatten(1), self.bias)
+
+
 def published_net(name, classes):
     """torchvision's or timm's own class, without its initial weights."""
+    auxiliary, name = name.endswith(AUXILIARY), name.removesuffix(AUXILIARY)
     if name == "densenet_bc_100_12":
         return densenet_bc_100_12(classes)
     if name == "inception_v4":
         return timm.create_model("inception_v4", num_classes=classes)
-    more = {"inception_v3": {"aux_logits": False, "init_weights": False},
-            "googlenet": {"aux_logits": False, "init_weights": False}}.get(name, {})
-    return getattr(torchvision.models, name)(num_classes=classes, **more)
+    more = {}
+    if name in AUXILIARY_WEIGHTS:
+        more = {"aux_logits": auxiliary, "init_weights": False}
+    net = getattr(torchvision.models, name)(num_classes=classes, **more)
+    if auxiliary and name == "googlenet":
+        net.aux1.fc1, net.aux2.fc1 = MapLinear(128, 4, 1024), MapLinear(128, 4, 1024)
+    return net
 
 
 def replace(net, kind, make):
-    """Every module of `kind` becomes make(module, its number, from 1)."""
-    number = 0
-    for path, module in list(net.named_modules()):
-        if type(module) is kind:
-            number += 1
-            parent = net.get_submodule(path.rpartition(".")[0])
-            setattr(parent, path.rpartition(".")[2], make(module, number))
+    """Every module of `kind` becomes make(module, its number, from 1); those of auxiliary
+    classifiers are the last."""
+    of_kind = [item for item in net.named_modules() if type(item[1]) is kind]
+    of_kind.sort(key=lambda item: item[0].lower().startswith("aux"))
+    for number, (path, module) in enumerate(of_kind, start=1):
+        parent = net.get_submodule(path.rpartition(".")[0])
+        setattr(parent, path.rpartition(".")[2], make(module, number))
 
 
 def adapt(net, channels):
@@ -167,6 +187,7 @@ def adapt(net, channels):
     pairs = [(bn, getattr(bn, "drop", bn)) for bn in normed]
     if not normed:
         pairs = [(m, m) for m in net.modules() if isinstance(m, nn.Conv2d)]
+    pairs += [(m, m) for m in net.modules() if isinstance(m, MapLinear)]
     net.before_relu = lambda: pairs
     net.penalty = lambda: None
     return net
@@ -179,6 +200,17 @@ def make_net(name, height, width, channels, classes):
         kernel, *shape = CBR[name]
         return Cbr(kernel, channels, classes, *shape)
     return adapt(published_net(name, classes), channels)
+
+
+def data_loss(name, outputs, labels):
+    """The cross-entropy of a network's outputs: of its own logits, and in training of those of its
+    auxiliary classifiers, with their weight."""
+    logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+    loss = F.cross_entropy(logits, labels)
+    for more in auxiliary:
+        weight = AUXILIARY_WEIGHTS[name.removesuffix(AUXILIARY)]
+        loss = loss + weight * F.cross_entropy(more, labels)
+    return loss
 
 
 def set_dropout_key(net, key):

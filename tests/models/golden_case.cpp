@@ -27,8 +27,14 @@ std::vector<double> doubles_of(const StoredTensor& stored, const std::string& na
 }
 
 ModelSpec spec_of(const Golden& golden) {
-  return {golden.text("model"), golden.number("height"), golden.number("width"),
-          golden.number("channels"), golden.number("classes")};
+  constexpr std::string_view kAuxiliary = "_aux";
+  std::string name = golden.text("model");
+  const bool auxiliary = name.ends_with(kAuxiliary);
+  if (auxiliary) name.resize(name.size() - kAuxiliary.size());
+  ModelSpec spec{name, golden.number("height"), golden.number("width"), golden.number("channels"),
+                 golden.number("classes")};
+  spec.auxiliary = auxiliary;
+  return spec;
 }
 
 }  // namespace

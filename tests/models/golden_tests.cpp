@@ -9,6 +9,7 @@
 #include "tests/models/golden_case.h"
 #include "tests/models/golden_values.h"
 #include "train/optimiser.h"
+#include "train/trainer.h"
 
 namespace lamella::golden {
 namespace {
@@ -41,9 +42,9 @@ TEST_P(ModelGolden, logits_at_inference) {
 TEST_P(ModelGolden, every_gradient) {
   const GradScope gradients(ctx_, true);
   ctx_.training = true;
-  const Tensor logits = net_.model.forward(ctx_, net_.x);
-  const Tensor loss = softmax_cross_entropy(ctx_, logits, net_.labels);
-  expect_close("logits_training", ctx_.to_host(logits));
+  const auto outputs = net_.model.outputs(ctx_, net_.x);
+  const Tensor loss = data_loss(ctx_, outputs, net_.labels);
+  expect_close("logits_training", ctx_.to_host(outputs.front().logits));
   expect_close("loss", ctx_.to_host(loss));
   ctx_.tape.backward(ctx_, loss);
   for (const Parameter& parameter : net_.model.parameters()) {
@@ -62,7 +63,7 @@ TEST_P(ModelGolden, ten_losses) {
   std::vector<float> losses, data_losses;
   for (ctx_.step = 0; ctx_.step < 10; ++ctx_.step) {
     net_.model.zero_grad();
-    Tensor loss = softmax_cross_entropy(ctx_, net_.model.forward(ctx_, net_.x), net_.labels);
+    Tensor loss = data_loss(ctx_, net_.model.outputs(ctx_, net_.x), net_.labels);
     data_losses.push_back(ctx_.item(loss));
     const Tensor penalty = net_.model.penalty(ctx_);
     if (penalty.defined()) loss = add(ctx_, loss, penalty);
@@ -86,13 +87,14 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 // The committed ones, or those of the folder that LAMELLA_GOLDENS names.
 std::vector<std::string> cases() {
   if (std::getenv("LAMELLA_GOLDENS") == nullptr) {
-    return {"tem_small_48x48",          "tem_small_53x70",     "tem_small_256x256",
-            "cbr_tiny_33x47",           "cbr_tiny_64x40",      "cbr_small_33x47",
-            "cbr_small_64x40",          "cbr_large_t_41x33",   "cbr_large_w_41x33",
-            "cbr_tiny_wide_41x33",      "densenet121_64x64",   "densenet_bc_100_12_32x32",
-            "densenet_bc_100_12_19x26", "googlenet_64x64",     "inception_v3_139x139",
-            "inception_v4_139x139",     "squeezenet1_0_64x64", "squeezenet1_0_75x58",
-            "squeezenet1_1_64x64",      "squeezenet1_1_75x58"};
+    return {"tem_small_48x48",          "tem_small_53x70",          "tem_small_256x256",
+            "cbr_tiny_33x47",           "cbr_tiny_64x40",           "cbr_small_33x47",
+            "cbr_small_64x40",          "cbr_large_t_41x33",        "cbr_large_w_41x33",
+            "cbr_tiny_wide_41x33",      "densenet121_64x64",        "densenet_bc_100_12_32x32",
+            "densenet_bc_100_12_19x26", "googlenet_64x64",          "googlenet_aux_80x70",
+            "inception_v3_139x139",     "inception_v3_aux_299x299", "inception_v4_139x139",
+            "squeezenet1_0_64x64",      "squeezenet1_0_75x58",      "squeezenet1_1_64x64",
+            "squeezenet1_1_75x58"};
   }
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(goldens_folder())) {

@@ -48,6 +48,68 @@ TEST(Models, parameter_counts) {
   EXPECT_EQ(count_parameters({"squeezenet1_1", 224, 224, 3, 1000}), 1235496);
 }
 
+ModelSpec with_auxiliary(const std::string& name, std::int64_t size) {
+  ModelSpec spec{name, size, size, 3, 1000};
+  spec.auxiliary = true;
+  return spec;
+}
+
+TEST(Models, auxiliary_classifiers_are_counted_and_named_as_in_torchvision) {
+  EXPECT_EQ(count_parameters(with_auxiliary("googlenet", 224)), 13004888);
+  EXPECT_EQ(count_parameters(with_auxiliary("inception_v3", 299)), 27161264);
+  Context ctx;
+  const Model googlenet = make_model(ctx, with_auxiliary("googlenet", 64));
+  for (const char* name : {"aux1.conv.conv.weight", "aux2.conv.bn.running_var", "aux1.fc1.weight",
+                           "aux2.fc1.bias", "aux2.fc2.weight"}) {
+    EXPECT_TRUE(googlenet.has_parameter(name)) << name;
+  }
+  EXPECT_EQ(googlenet.parameters().back().name, "fc.bias");
+  const Model inception = make_model(ctx, with_auxiliary("inception_v3_tf", 299));
+  for (const char* name :
+       {"AuxLogits.conv0.conv.weight", "AuxLogits.conv1.bn.weight", "AuxLogits.fc.bias"}) {
+    EXPECT_TRUE(inception.has_parameter(name)) << name;
+  }
+}
+
+TEST(Models, auxiliary_classifiers_run_in_training_only) {
+  Context ctx;
+  const Model model = make_model(ctx, with_auxiliary("googlenet", 64));
+  model.initialise(ctx, 1);
+  const Tensor x = ctx.zeros({2, 64, 64, 3});
+  const auto outputs = model.outputs(ctx, x);
+  ASSERT_EQ(outputs.size(), 3U);
+  EXPECT_EQ(outputs[0].weight, 1.0F);
+  for (const std::size_t i : {1U, 2U}) {
+    EXPECT_EQ(outputs[i].weight, 0.3F);
+    EXPECT_EQ(outputs[i].logits.shape(), (Shape{2, 1000}));
+  }
+  const std::vector<float> logits = ctx.to_host(outputs[0].logits);
+  EXPECT_EQ(ctx.to_host(model.forward(ctx, x)), logits);
+  EXPECT_FALSE(model.inference_form(ctx, 2).has_parameter("aux"));
+}
+
+TEST(Models, a_cut_leaves_the_auxiliary_classifiers_in_front_of_it) {
+  Context ctx;
+  ModelSpec spec = with_auxiliary("googlenet", 64);
+  spec.cut = "inception4c";
+  const Model model = make_model(ctx, spec);
+  EXPECT_TRUE(model.has_parameter("aux1."));
+  EXPECT_FALSE(model.has_parameter("aux2."));
+}
+
+TEST(Models, auxiliary_classifiers_that_cannot_be_are_refused) {
+  EXPECT_NE(error_of([] {
+              count_parameters(with_auxiliary("densenet121", 224));
+            }).find("densenet121 has no auxiliary classifiers"),
+            std::string::npos);
+  ModelSpec cut = with_auxiliary("inception_v3", 299);
+  cut.cut = "Mixed_6c";
+  EXPECT_NE(error_of([&] { count_parameters(cut); }).find("cut behind Mixed_6c"),
+            std::string::npos);
+  const std::string small = error_of([] { count_parameters(with_auxiliary("inception_v3", 298)); });
+  EXPECT_NE(small.find("298x298 do not fit; at AuxLogits"), std::string::npos) << small;
+}
+
 // The published counts of CBR leave out the first convolution, batch norm and the bias.
 TEST(Models, published_counts_of_cbr) {
   for (const auto& [name, published] :

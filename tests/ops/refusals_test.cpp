@@ -126,6 +126,14 @@ TEST_F(Refusals, Pooling) {
         max_pool2d(ctx, zeros({1, 20, 20, 1}), {16, 16, 1, 1, 0, 0});
       },
       {"max_pool2d", "16x16", "255"});
+  const char* adaptive = "adaptive_avg_pool2d";
+  expect_refusal([&] { adaptive_avg_pool2d(ctx, zeros({5, 3}), 1, 1); }, {adaptive, "2", "4"});
+  expect_refusal([&] { adaptive_avg_pool2d(ctx, x, 0, 2); }, {adaptive, "0x2"});
+  expect_refusal(
+      [&] {
+        adaptive_avg_pool2d(ctx, zeros({1, 0, 2, 3}), 4, 4);
+      },
+      {adaptive, "1x0x2x3"});
   expect_refusal([&] { global_avg_pool(ctx, zeros({5, 3})); }, {"global_avg_pool", "2", "4"});
   expect_refusal(
       [&] {

@@ -185,6 +185,34 @@ TEST_F(RunTest, TransfersToAnotherTask) {
   EXPECT_NE(bad.err.find("begins with 'stage9'"), std::string::npos) << bad.err;
 }
 
+// Auxiliary classifiers train, are kept, are taken up again, and are in nobody's way afterwards.
+TEST_F(RunTest, TrainsWithAuxiliaryClassifiers) {
+  const auto googlenet = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"train",         "--model", "googlenet", "--data", data(),
+                                   "--size",        "32",      "--epochs",  "1",      "--out",
+                                   folder.file(run)};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_tool(words);
+  };
+  const Answer answer = googlenet("aux", {"--auxiliary"});
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  const auto trained = tensors("aux");
+  ASSERT_TRUE(trained.contains("aux2.fc2.weight"));
+  ASSERT_EQ(googlenet("drawn", {"--auxiliary", "--epochs", "0"}).status, 0);
+  EXPECT_NE(trained.at("aux1.fc1.weight"), tensors("drawn").at("aux1.fc1.weight"));
+  const Answer eval = run_tool({"eval", folder.file("aux"), "--split", "validation"});
+  EXPECT_EQ(eval.status, 0) << eval.err;
+  const Answer again =
+      googlenet("again", {"--auxiliary", "--weights", folder.file("aux"), "--epochs", "0"});
+  EXPECT_EQ(again.err.find("drawn, not taken"), std::string::npos) << again.err;
+  EXPECT_EQ(tensors("again"), trained);
+  ASSERT_EQ(googlenet("plain", {"--weights", folder.file("aux"), "--epochs", "0"}).status, 0);
+  EXPECT_FALSE(tensors("plain").contains("aux1.fc1.weight"));
+  const Answer bad = run_tool({"train", "--model", "cbr_tiny", "--data", data(), "--auxiliary",
+                               "--out", folder.file("bad")});
+  EXPECT_NE(bad.err.find("has no auxiliary classifiers"), std::string::npos) << bad.err;
+}
+
 TEST_F(RunTest, StartsFromGivenWeights) {
   std::vector<std::string> initial = command("initial");
   initial.insert(initial.end(), {"--epochs", "0"});

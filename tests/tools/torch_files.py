@@ -43,6 +43,7 @@ def timm_net(name, tag):
             timm.data.create_transform(**config, is_training=False))
 
 
+AUXILIARY = {"googlenet": 64, "inception_v3": 299}  # with a size that these classifiers can read
 NETS = {  # name: maker and preprocessing, size of the raw input, options with and without aux
     "squeezenet1_1": (*torchvision_net("squeezenet1_1", models.SqueezeNet1_1_Weights), 64, {}, {}),
     "densenet121": (*torchvision_net("densenet121", models.DenseNet121_Weights), 64, {}, {}),
@@ -130,16 +131,17 @@ class Check:
             self.close(f"log-probabilities of predict from {source[1].name} and torch",
                        centred(np.log(ours)), theirs)
 
-    def from_a_run(self, name, make, size, no_aux):
-        run, file = self.work / "run", self.work / "run.safetensors"
+    def from_a_run(self, name, make, size, options, *flags):
+        run = self.work / "-".join(("run", *flags))
+        file = run.with_suffix(".safetensors")
         data = self.work / "data"
         if not data.exists():
             self.run("synth", "tem", "--out", data, "--classes", "2", "--per-class", "4", "--size",
                      "32")
         self.run("train", "--model", name, "--data", data, "--size", size, "--channels", "3",
-                 "--epochs", "0", "--out", run)
+                 "--epochs", "0", "--out", run, *flags)
         self.run("convert", run, "--out", file)
-        net = make(2, **no_aux).eval()
+        net = make(2, **options).eval()
         net.load_state_dict(load_file(file), strict=True)
         self.close("logits of a run's file and torch", *self.logits(net, file, size))
 
@@ -154,6 +156,8 @@ def main():
             check = Check(lamella, Path(work))
             check.there_and_back(name, make, prepare, size, aux)
             check.from_a_run(name, make, size, no_aux)
+            if name in AUXILIARY:
+                check.from_a_run(name, make, AUXILIARY[name], aux, "--auxiliary")
             failed += check.failed
     sys.exit(1 if failed else 0)
 

@@ -153,6 +153,45 @@ TEST(ModelIo, AuxiliaryClassifiersMayBeThere) {
   EXPECT_NE(refusal(ctx, model, file), "");
 }
 
+// GoogLeNet's aux1.fc1 is a filter over a whole map here and a linear layer in PyTorch, whose
+// columns are in order C, H, W.
+TEST(ModelIo, AFilterOverAWholeMapIsALinearLayerInPyTorch) {
+  Context ctx;
+  ModelSpec spec{"googlenet", 32, 32, 3, 3};
+  spec.auxiliary = true;
+  const ModelCard card{spec, {"A", "B", "C"}, {}};
+  const Model model = make_model(ctx, spec);
+  model.initialise(ctx, 5);
+  const TensorFile own = model_file(ctx, model, card);
+  EXPECT_TRUE(read_card(own, "f").spec.auxiliary);
+  TensorFile torch = own;
+  to_pytorch(torch, "f");
+  const StoredTensor &flat = torch.tensors.at("aux1.fc1.weight"),
+                     &filter = own.tensors.at("aux1.fc1.weight");
+  ASSERT_EQ(flat.shape, (std::vector<std::int64_t>{1024, 2048}));
+  ASSERT_EQ(filter.shape, (std::vector<std::int64_t>{1024, 4, 4, 128}));
+  const std::vector<float> columns = flat.to_f32(), taps = filter.to_f32();
+  for (const std::size_t k : {0U, 1023U}) {
+    for (std::size_t r = 0; r < 4; ++r) {
+      for (std::size_t s = 0; s < 4; ++s) {
+        for (std::size_t c = 0; c < 128; ++c) {
+          ASSERT_EQ(columns[k * 2048 + (c * 4 + r) * 4 + s], taps[((k * 4 + r) * 4 + s) * 128 + c]);
+        }
+      }
+    }
+  }
+  const Model again = make_model(ctx, spec);
+  load_parameters(ctx, again, torch, "f");
+  EXPECT_EQ(weights_hash(ctx, again), weights_hash(ctx, model));
+  // A card beside it, as `convert --model` puts there, changes nothing of that.
+  put_card(torch, card);
+  torch.metadata[kFiltersKey] = "KCRS";
+  again.initialise(ctx, 6);
+  load_parameters(ctx, again, torch, "f");
+  EXPECT_EQ(weights_hash(ctx, again), weights_hash(ctx, model));
+  EXPECT_TRUE(load_model(ctx, torch, "f").auxiliary().empty());
+}
+
 TEST(ModelIo, ReadsHalfWeights) {
   Context ctx;
   const Model model = make(ctx, 5);

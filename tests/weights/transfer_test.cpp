@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -98,6 +99,31 @@ TEST_F(Transfer, ACutNetworkLeavesTheRestOfTheFile) {
   const Model again = drawn(spec, 3);
   transfer(ctx_, again, file_of(to), "f", {});
   EXPECT_EQ(weights_hash(ctx_, to), weights_hash(ctx_, again));
+}
+
+// Of a file without them, and with a new head, auxiliary classifiers are drawn; else taken.
+TEST_F(Transfer, AuxiliaryClassifiersAreTakenWhereTheFileHasThem) {
+  ModelSpec spec{"googlenet", 32, 32, 3, 4};
+  const Model plain = drawn(spec, 1);
+  spec.auxiliary = true;
+  const Model from = drawn(spec, 1), to = drawn(spec, 2), untouched = drawn(spec, 2);
+  const auto is_auxiliary = [](const std::string& name) { return name.starts_with("aux"); };
+
+  const TransferReport without = transfer(ctx_, to, file_of(plain), "f", {});
+  EXPECT_TRUE(std::all_of(without.drawn.begin(), without.drawn.end(), is_auxiliary));
+  EXPECT_EQ(without.drawn.size(), 18U);
+  expect_same(to, plain, "fc.weight");
+  expect_same(to, untouched, "aux2.fc2.weight");
+
+  const TransferReport with = transfer(ctx_, to, file_of(from), "f", {.new_head = true});
+  EXPECT_EQ(with.drawn.size(), 20U);
+  expect_same(to, untouched, "aux1.conv.conv.weight");
+
+  EXPECT_TRUE(transfer(ctx_, to, file_of(from), "f", {}).drawn.empty());
+  EXPECT_EQ(weights_hash(ctx_, to), weights_hash(ctx_, from));
+  // A network without them passes them over.
+  transfer(ctx_, plain, file_of(from), "f", {});
+  expect_same(plain, from, "fc.weight");
 }
 
 TEST_F(Transfer, MeanVarKeepsMeanAndVarianceOnly) {

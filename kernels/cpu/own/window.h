@@ -20,7 +20,15 @@ inline Range clipped(std::int64_t index, std::int64_t stride, std::int64_t pad, 
   return {larger(origin, 0), smaller(origin + size, extent), origin};
 }
 
+// The positions of `extent` that part `index` of `count` equal parts touches: what an adaptive
+// window reads; and, with the two exchanged, the windows that read a position.
+inline Range touched(std::int64_t index, std::int64_t extent, std::int64_t count) {
+  const std::int64_t begin = index * extent / count;
+  return {begin, ceil_div((index + 1) * extent, count), begin};
+}
+
 inline Window window_at(const Pool2dShape& s, std::int64_t p, std::int64_t q) {
+  if (s.adaptive) return {touched(p, s.H, s.P), touched(q, s.W, s.Q)};
   return {clipped(p, s.stride_h, s.pad_h, s.R, s.H), clipped(q, s.stride_w, s.pad_w, s.S, s.W)};
 }
 
@@ -34,6 +42,7 @@ struct Covering {
     while (begin < count && begin * stride + size <= at + pad) ++begin;
     while (end < count && end * stride <= at + pad) ++end;
   }
+  void move_to(const Range& windows) { begin = windows.begin, end = windows.end; }
 };
 
 // body(n, row, column) over a grid of N x rows x columns pixels of C channels, by rows.
@@ -61,9 +70,17 @@ inline void for_input_pixels(Ctx ctx, const Pool2dShape& s, const Body& body) {
     for (std::int64_t row = first; row < last; ++row) {
       const std::int64_t n = row / s.H, h = row % s.H;
       Covering p, q;
-      p.move_to(h, s.stride_h, s.pad_h, s.R, s.P);
+      if (s.adaptive) {
+        p.move_to(touched(h, s.P, s.H));
+      } else {
+        p.move_to(h, s.stride_h, s.pad_h, s.R, s.P);
+      }
       for (std::int64_t w = 0; w < s.W; ++w) {
-        q.move_to(w, s.stride_w, s.pad_w, s.S, s.Q);
+        if (s.adaptive) {
+          q.move_to(touched(w, s.Q, s.W));
+        } else {
+          q.move_to(w, s.stride_w, s.pad_w, s.S, s.Q);
+        }
         body(row * s.W + w, n, h, w, p, q);
       }
     }

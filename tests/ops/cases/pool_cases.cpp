@@ -1,4 +1,5 @@
-// Max, average and global average pooling. P and Q may be left out; extra key: ceil=1.
+// Max, average, adaptive and global average pooling. P and Q may be left out, but for adaptive=1;
+// extra key: ceil=1.
 #include "kernels/calls/line_shapes.h"
 #include "kernels/ref/pool.h"
 #include "tests/ops/op_case.h"
@@ -51,11 +52,13 @@ OpCase avg_pool2d_case(const KernelLine& line) {
   const Pool2dShape s = pool_shape(line);
   OpCase made = pool_case(line, Fill::Uniform);
   made.apply = [s](Context& ctx, const std::vector<Tensor>& in, const Tensor& out) {
+    if (s.adaptive) return adaptive_avg_pool2d(ctx, in[0], s.P, s.Q, out);
     return avg_pool2d(ctx, in[0], options_of(s), out);
   };
   made.ref = [s](std::vector<Values>& in) {
     Values y(static_cast<std::size_t>(s.N * s.P * s.Q * s.C));
-    ref::avg_pool2d_fwd(s, in[0].data(), y.data());
+    s.adaptive ? ref::adaptive_avg_pool2d_fwd(s, in[0].data(), y.data())
+               : ref::avg_pool2d_fwd(s, in[0].data(), y.data());
     return y;
   };
   return made;
@@ -113,8 +116,22 @@ const std::vector<std::string> kWindows = {
     "N=1 H=1101 W=1001 C=1 R=1 S=1",
 };
 
-std::vector<std::string> without_padding_counted() {
+// R and S are the extent over the windows, rounded up.
+const std::vector<std::string> kAdaptive = {
+    "N=1 H=1 W=1 C=1 R=1 S=1 P=1 Q=1",
+    "N=2 H=14 W=14 C=8 R=4 S=4 P=4 Q=4",
+    "N=1 H=7 W=5 C=3 R=2 S=2 P=4 Q=4",
+    "N=2 H=4 W=4 C=5 R=1 S=1 P=4 Q=4",
+    "N=1 H=3 W=2 C=4 R=1 S=1 P=4 Q=5",
+    "N=1 H=15 W=1 C=16 R=4 S=1 P=4 Q=4",
+    "N=3 H=9 W=11 C=8 R=5 S=4 P=2 Q=3 x_pitch=24 y_pitch=40",
+    "N=1 H=10 W=7 C=5 R=4 S=7 P=3 Q=1 x_pitch=9 y_pitch=7",
+    "N=1 H=33 W=29 C=130 R=5 S=5 P=7 Q=7",
+};
+
+std::vector<std::string> average_lines() {
   std::vector<std::string> lines = kWindows;
+  for (const std::string& line : kAdaptive) lines.push_back(line + " adaptive=1");
   for (const std::string& line : kWindows) {
     const bool counts =
         line.find("pad=") != std::string::npos || line.find("ceil=") != std::string::npos;
@@ -125,7 +142,7 @@ std::vector<std::string> without_padding_counted() {
 
 const OpFamily max_pool2d_family{{"max_pool2d_fwd", "max_pool2d_bwd"}, kWindows, max_pool2d_case};
 const OpFamily avg_pool2d_family{
-    {"avg_pool2d_fwd", "avg_pool2d_bwd"}, without_padding_counted(), avg_pool2d_case};
+    {"avg_pool2d_fwd", "avg_pool2d_bwd"}, average_lines(), avg_pool2d_case};
 
 const OpFamily global_avg_pool_family{{"global_avg_pool_fwd", "global_avg_pool_bwd"},
                                       {
