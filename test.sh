@@ -54,7 +54,8 @@ nvcc_build() {
 export -f build tests clang_build nvcc_build
 
 # Budgets, in seconds, for two cores and a fresh clone.
-declare -A total=([fast]=1500 [full]=4500 [long]=14000)
+declare -A total=([fast]=1500 [full]=5000 [long]=16000)
+[[ $tier != long ]] || export LAMELLA_EVERY_LINE=1  # of the traffic tests
 stages_begin "build/logs/test-$tier" "${total[$tier]}"
 stage setup 900 tools/setup.sh test || { stages_end || exit 1; }
 stage format 30 tools/checks/format.sh || true
@@ -66,11 +67,11 @@ stage release 1200 build build/release release || { stages_end || exit 1; }
 if [[ $tier == fast ]]; then
   stage release-tests 150 tests build/release -L fast || true
 else
-  stage release-tests 1200 tests build/release || true
+  stage release-tests 1800 tests build/release || true
   stage clang 600 clang_build || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
-  stage asan 1800 build build/asan asan || true
+  stage asan 2100 build build/asan asan || true
   stage asan-tests 600 tests build/asan -L fast || true
   stage nvcc 600 nvcc_build || true
 fi
