@@ -19,7 +19,8 @@ enum class RngStream : std::uint32_t {
   Synth,
   Test,
   Subset,
-  Balance
+  Balance,
+  Bootstrap
 };
 
 // Numbers i = 0, 1, 2… of the sequence (seed, stream, substream). Number i is word i % 4 of

@@ -8,6 +8,7 @@
 #include "tools/common.h"
 #include "tools/image_options.h"
 #include "tools/interrupt.h"
+#include "tools/probability_scores.h"
 #include "tools/scores.h"
 #include "train/evaluate.h"
 #include "train/run_folder.h"
@@ -19,6 +20,7 @@ struct EvalArguments {
   std::string run, model, weights, data, split, json;
   std::string fingerprint;  // of the images the run was made with
   std::int64_t batch = 16;
+  double min_confidence = -1;  // below 0: not asked for
   SplitOptions fractions;
   GroupOptions groups;
   PreprocessOptions images;
@@ -81,10 +83,21 @@ void relabel(Dataset& dataset, const std::vector<std::string>& labels) {
 }
 
 Json to_json(const EvalArguments& args, const Metrics& metrics, const Evaluation& evaluation,
-             const std::vector<std::string>& labels) {
+             const ProbabilityScores& more, const std::vector<std::string>& labels) {
   Json json = {{"schema", "lamella.eval/1"}, {"data", args.data}, {"split", args.split}};
   json.update(scores_json(metrics, evaluation.confusion, evaluation.loss, labels));
+  add_json(json, more);
   return json;
+}
+
+ProbabilityScores more_scores(const EvalArguments& args, const Evaluation& evaluation,
+                              const std::vector<Sample>& samples, const std::string& group_source) {
+  std::vector<std::string> groups;
+  for (const Prediction& prediction : evaluation.predictions) {
+    groups.push_back(samples[static_cast<std::size_t>(prediction.index)].group);
+  }
+  return probability_scores(evaluation.predictions, groups, group_source,
+                            evaluation.confusion.classes(), args.min_confidence);
 }
 
 int run(EvalArguments args) {
@@ -104,6 +117,8 @@ int run(EvalArguments args) {
   options.batch = args.batch;
   options.shuffle = false;
   options.cache_bytes = 0;
+  const std::vector<Sample> samples = dataset.samples;
+  const std::string group_source = dataset.group_source;
   Loader loader(std::move(dataset), preprocess, options);
   make_ready(*ctx, opened.model, loader.images(), args.batch);
   watch_interrupts();
@@ -111,13 +126,15 @@ int run(EvalArguments args) {
   print_profile(args.device);
   if (interrupted()) fail("interrupted before the last image");
   const Metrics metrics = metrics_of(evaluation.confusion);
+  const ProbabilityScores more = more_scores(args, evaluation, samples, group_source);
   if (!args.json.empty()) {
-    put_json(args.json, to_json(args, metrics, evaluation, opened.card.labels));
+    put_json(args.json, to_json(args, metrics, evaluation, more, opened.card.labels));
   }
   if (args.json != "-") {
     std::printf("%s of %s\n", args.split == "all" ? "all images" : (args.split + " split").c_str(),
                 args.data.c_str());
     print_scores(metrics, evaluation.loss, opened.card.labels);
+    print(more);
   }
   return 0;
 }
@@ -142,6 +159,11 @@ Verb add_eval(CLI::App& app) {
   parser->add_option("--batch", args->batch, "images per step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  parser
+      ->add_option("--min-confidence", args->min_confidence,
+                   "tell how many images have a highest probability of at least this, and how many "
+                   "of them are right")
+      ->check(CLI::Range(0.0, 1.0));
   parser->add_option("--seed", args->fractions.seed, "of the split; default: that of the run");
   add_group_options(*parser, args->groups);
   add_preprocess_options(*parser, args->images);

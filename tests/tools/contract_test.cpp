@@ -95,9 +95,9 @@ TEST_F(ContractTest, BadUsageIsTwoAndFailureIsOne) {
 }
 
 TEST_F(ContractTest, RunFolderHoldsWhatTheContractSays) {
-  for (const char* name :
-       {"recipe.toml", "run.json", "log.jsonl", "model-best.safetensors",
-        "checkpoint-last.safetensors", "checkpoint-prev.safetensors", "report.html"}) {
+  for (const char* name : {"recipe.toml", "run.json", "log.jsonl", "model-best.safetensors",
+                           "checkpoint-last.safetensors", "checkpoint-prev.safetensors",
+                           "report.html", "validation.jsonl"}) {
     EXPECT_TRUE(std::filesystem::exists(trained() + "/" + name)) << name;
   }
   const Json run = read_json(trained() + "/run.json");
@@ -124,18 +124,27 @@ TEST_F(ContractTest, EvalSpeaksItsSchema) {
   EXPECT_EQ(json.at("schema"), "lamella.eval/1");
   EXPECT_EQ(json.at("accuracy_ci").size(), 2U);
   EXPECT_EQ(json.at("confusion").size(), 2U);
-  for (const char* key : {"n", "accuracy", "balanced_accuracy", "macro", "weighted"}) {
+  for (const char* key : {"n", "accuracy", "balanced_accuracy", "macro", "weighted", "calibration",
+                          "intervals", "triage"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
+  EXPECT_TRUE(json.at("macro").contains("auroc"));
+  EXPECT_TRUE(json.at("per_class").at(1).contains("auprc"));
+  EXPECT_EQ(json.at("triage").back().at("share"), 1.0);
+  EXPECT_EQ(json.at("triage").back().at("accuracy"), json.at("accuracy"));
   // The run's own split is found again: the same images give the same figure.
   const Json run = read_json(trained() + "/run.json");
   EXPECT_EQ(json.at("per_class").at(1).at("label"), run.at("labels").at(1));
   const Json& best = run.at("best");
   EXPECT_EQ(json.at("accuracy"), best.at("accuracy"));
   EXPECT_EQ(json.at("confusion"), best.at("confusion"));
-  const Answer all = run_tool({"eval", trained(), "--split", "all", "--json", file("e.json")});
+  const Answer all = run_tool(
+      {"eval", trained(), "--split", "all", "--min-confidence", "0", "--json", file("e.json")});
   ASSERT_EQ(all.status, 0) << all.err;
   EXPECT_EQ(read_json(file("e.json")).at("n"), 24);
+  EXPECT_EQ(read_json(file("e.json")).at("min_confidence").at("kept"), 24);
+  EXPECT_NE(all.out.find("with a confidence of at least 0: 24 images (100.0 %)"), std::string::npos)
+      << all.out;
   EXPECT_NE(all.out.find("24 images"), std::string::npos);
 }
 
