@@ -58,6 +58,8 @@ bool is_image_name(const std::string& path);
 // Writers: 8 and 16 bits, gray and RGB. They throw Error naming the file and the reason. The same
 // image gives the same bytes with the same version of the format's library.
 void write_png(const std::string& path, const Image& image);
+// What write_png would write.
+std::vector<std::uint8_t> encode_png(const Image& image);
 // One strip per 64 rows, deflate. `description` becomes the ImageDescription tag where not empty.
 void write_tiff(const std::string& path, const Image& image, const std::string& description = "");
 

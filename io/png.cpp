@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "io/codecs.h"
@@ -110,7 +111,8 @@ struct Writer {
   png_structp png = nullptr;
   png_infop info = nullptr;
 
-  explicit Writer(const std::string& path) : file(std::fopen(path.c_str(), "wb")) {
+  // Closes the file at its end.
+  explicit Writer(std::FILE* opened) : file(opened) {
     png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &failure, on_error, on_warning);
     if (png != nullptr) info = png_create_info_struct(png);
   }
@@ -171,17 +173,40 @@ Image decode_png(Bytes bytes, const std::string& name, const ImageLimits& limits
 
 namespace lamella {
 
-void write_png(const std::string& path, const Image& image) {
-  codecs::check_writable(path, image);
-  codecs::Writer writer(path);
-  if (writer.file == nullptr)
-    fail(path, ": the file cannot be created (", std::strerror(errno), ")");
+namespace {
+
+// Memory that open_memstream fills.
+struct MemoryFile {
+  char* data = nullptr;
+  std::size_t size = 0;
+  ~MemoryFile() { std::free(data); }
+};
+
+void write_and_close(std::FILE* file, const std::string& path, const Image& image) {
+  const int error = errno;
+  codecs::Writer writer(file);
+  if (file == nullptr) fail(path, ": the file cannot be created (", std::strerror(error), ")");
   if (writer.info == nullptr) fail(path, ": no memory for the PNG writer");
   const std::int64_t row_bytes = image.width * image.channels * (image.bit_depth / 8);
   std::vector<std::uint8_t> row(static_cast<std::size_t>(row_bytes));
   if (!codecs::write_rows(writer, image, row.data())) {
     fail(path, ": writing failed (", writer.failure.reason, "); is the disk full?");
   }
+}
+
+}  // namespace
+
+void write_png(const std::string& path, const Image& image) {
+  codecs::check_writable(path, image);
+  write_and_close(std::fopen(path.c_str(), "wb"), path, image);
+}
+
+std::vector<std::uint8_t> encode_png(const Image& image) {
+  const std::string name = "a PNG in memory";
+  codecs::check_writable(name, image);
+  MemoryFile file;
+  write_and_close(open_memstream(&file.data, &file.size), name, image);
+  return {file.data, file.data + file.size};
 }
 
 }  // namespace lamella

@@ -9,6 +9,7 @@
 #include "tools/arguments.h"
 #include "tools/image_options.h"
 #include "tools/interrupt.h"
+#include "tools/picture.h"
 #include "tools/progress.h"
 #include "tools/transfer_options.h"
 #include "train/format.h"
@@ -36,6 +37,7 @@ struct TrainArguments {
 // Everything a run is made of, in the order it is built.
 struct Session {
   OpenData data;
+  std::vector<Sample> held_out;               // the validation images
   std::unique_ptr<Loader> train, validation;  // validation: null where there are no such images
   std::unique_ptr<Context> ctx;
   Model model;
@@ -96,13 +98,8 @@ Session open_session(const TrainArguments& args) {
   args.transfer.add_to(spec);
   Model model = make_model(*ctx, spec);
   RunFolder run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
-  Session session{std::move(data),
-                  std::move(train),
-                  std::move(validation),
-                  std::move(ctx),
-                  std::move(model),
-                  std::move(run),
-                  {}};
+  Session session{std::move(data), held_out.samples, std::move(train), std::move(validation),
+                  std::move(ctx),  std::move(model), std::move(run),   {}};
   session.info = describe(args, session, preprocess);
   return session;
 }
@@ -142,6 +139,22 @@ std::string sentence(const EpochRecord& record, std::int64_t epochs) {
   return line + text("  ", fixed(record.images_per_s, 1), " images/s", record.best ? "  best" : "");
 }
 
+std::vector<ValidationImage> validation_images(const std::vector<Sample>& samples,
+                                               const Evaluation& made) {
+  std::vector<ValidationImage> images;
+  for (const Prediction& prediction : made.predictions) {
+    const Sample& sample = samples[static_cast<std::size_t>(prediction.index)];
+    images.push_back({sample.path, sample.group, prediction});
+  }
+  return images;
+}
+
+PictureOf pictures_of(const Session& s) {
+  return [root = s.data.dataset.root](const std::string& path) {
+    return picture_address(root + "/" + path);
+  };
+}
+
 TrainHooks make_hooks(const TrainArguments& args, Session& s, Progress& progress) {
   TrainHooks hooks;
   const std::int64_t images = s.train->images();
@@ -152,15 +165,16 @@ TrainHooks make_hooks(const TrainArguments& args, Session& s, Progress& progress
         (record.epoch - 1) * images + done,
         text("epoch ", record.epoch, "/", args.train.epochs, " loss ", fixed(record.loss, 4)));
   };
-  hooks.best = [&](const TensorFile& weights, const EpochRecord& record, const Confusion& matrix) {
+  hooks.best = [&](const TensorFile& weights, const EpochRecord& record, const Evaluation& made) {
     s.run.write_best(weights);
+    s.run.write_validation(validation_images(s.held_out, made));
     s.info.best_epoch = record.epoch;
-    s.info.best_confusion = matrix;
+    s.info.best_confusion = made.confusion;
     s.run.write_info(s.info);
   };
   hooks.epoch = [&](const EpochRecord& record) {
     s.run.append(record);
-    s.run.write_report();
+    s.run.write_report(pictures_of(s));
     progress.line(sentence(record, args.train.epochs));
   };
   hooks.checkpoint = [&](const TensorFile& file) { write_checkpoint(s.run.path(), file); };
@@ -179,7 +193,7 @@ void finish(Session& s, const std::string& status, const std::string& reason) {
                           (has_test || s.validation ? "" : " IMAGES");
   }
   s.run.write_info(s.info);
-  s.run.write_report();
+  s.run.write_report(pictures_of(s));
 }
 
 int report(const TrainArguments& args, const Session& s) {
@@ -227,6 +241,11 @@ int train(const TrainArguments& args, Session& s, Trainer& trainer) {
     return 1;
   }
   finish(s, "finished", "");
+  const std::string why = trainer.why_ended();
+  if (!why.empty()) {
+    std::fprintf(stderr, "ended after %lld epochs: %s\n",
+                 static_cast<long long>(trainer.state().epoch), why.c_str());
+  }
   return report(args, s);
 }
 
@@ -276,6 +295,40 @@ void add_data_options(CLI::App& parser, TrainArguments& a) {
   add_group_options(parser, a.groups);
 }
 
+// How the learning rate changes, and when the run ends.
+void add_schedule_options(CLI::App& parser, TrainOptions& a) {
+  parser.add_option("--schedule", a.schedule, "constant, step, cosine, restarts or plateau")
+      ->capture_default_str();
+  parser
+      .add_option("--warmup-epochs", a.warmup_epochs,
+                  "epochs of a learning rate that rises to --lr")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser.add_option("--restart-epochs", a.restart_epochs, "of restarts: epochs of the first cycle")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  parser
+      .add_option("--restart-factor", a.restart_factor,
+                  "of restarts: how many times as long each further cycle is")
+      ->capture_default_str();
+  parser
+      .add_option(
+          "--patience", a.patience,
+          "of plateau: epochs without a lower validation loss, after which the learning rate "
+          "falls to a tenth")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser
+      .add_option("--stop-after", a.stop_after,
+                  "epochs without a higher validation accuracy that end the run; 0: none do")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  parser
+      .add_option("--time-budget", a.time_budget,
+                  "seconds of training after which the run ends; 0: it goes on to the last epoch")
+      ->capture_default_str();
+}
+
 void add_options(CLI::App& parser, TrainArguments& a) {
   parser.add_option("--model", a.model, "network to train");
   add_transfer_options(parser, a.transfer);
@@ -305,8 +358,7 @@ void add_options(CLI::App& parser, TrainArguments& a) {
       .add_option("--label-smoothing", a.train.label_smoothing,
                   "share of each target spread over all classes")
       ->capture_default_str();
-  parser.add_option("--schedule", a.train.schedule, "constant, step or cosine")
-      ->capture_default_str();
+  add_schedule_options(parser, a.train);
   parser.add_option("--seed", a.train.seed, "of weights, order, augmentation, dropout and split")
       ->capture_default_str();
   parser

@@ -45,6 +45,10 @@ void each_field(State& state, Visit visit) {
   visit("run.epoch_seconds", state.epoch_seconds);
   visit("run.best_accuracy", state.best_accuracy);
   visit("run.best_epoch", state.best_epoch);
+  visit("run.seconds", state.seconds);
+  visit("run.plateau_factor", state.plateau.factor);
+  visit("run.plateau_loss", state.plateau.least_loss);
+  visit("run.plateau_waited", state.plateau.waited);
 }
 
 std::string content_hash(const TensorFile& file) {

@@ -7,6 +7,7 @@
 
 #include "train/build_info.h"
 #include "train/optimiser.h"
+#include "train/schedule.h"
 #include "weights/model_io.h"
 
 namespace lamella {
@@ -21,8 +22,10 @@ struct TrainState {
   double loss_sum = 0;           // over the images of the epoch begun
   std::int64_t loss_images = 0;  // how many those are
   double epoch_seconds = 0;      // spent on the epoch begun
+  double seconds = 0;            // spent on training so far
   double best_accuracy = -1;     // on the validation images; -1: none yet
   std::int64_t best_epoch = -1;
+  Plateau plateau;  // of the schedule of this name
 };
 
 // The weights under their own names with the model's card, the optimiser's state behind

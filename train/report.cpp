@@ -1,10 +1,12 @@
 #include "train/report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "train/format.h"
 #include "train/html_page.h"
 #include "train/metrics.h"
+#include "train/report_validation.h"
 #include "train/svg_plot.h"
 
 namespace lamella {
@@ -15,6 +17,11 @@ const char* const kStyle = R"(
 .matrix th { font-size: 12px; } .facts td { text-align: left; overflow-wrap: anywhere; }
 .facts { width: 100%; table-layout: fixed; }
 .facts td:first-child { width: 150px; color: var(--soft); }
+.mistakes { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.mistakes figure { margin: 0; overflow-wrap: anywhere; line-height: 1.35; }
+.mistakes img { display: block; width: 112px; height: 112px; margin-bottom: 4px; }
+.mistakes small { font-size: 11px; color: var(--soft); }
 )";
 
 std::string percent(double fraction) {
@@ -43,19 +50,24 @@ std::string headline(const RunInfo& info, const std::vector<EpochRecord>& epochs
 
 std::string curves(const std::vector<EpochRecord>& epochs) {
   if (epochs.empty()) return "";
-  Curve train{"training", "#1f5fa8", {}}, loss{"validation", "#b4541a", {}};
-  Curve accuracy{"accuracy", "#b4541a", {}}, balanced{"balanced", "#2d7a46", {}};
+  std::vector<double> train, loss, accuracy, balanced;
   for (const EpochRecord& record : epochs) {
-    train.values.push_back(record.train_loss);
+    train.push_back(record.train_loss);
     const auto& val = record.validation;
-    if (val.contains("loss")) loss.values.push_back(val.at("loss"));
-    if (val.contains("accuracy")) accuracy.values.push_back(val.at("accuracy"));
-    if (val.contains("balanced_accuracy")) balanced.values.push_back(val.at("balanced_accuracy"));
+    if (val.contains("loss")) loss.push_back(val.at("loss"));
+    if (val.contains("accuracy")) accuracy.push_back(val.at("accuracy"));
+    if (val.contains("balanced_accuracy")) balanced.push_back(val.at("balanced_accuracy"));
   }
   std::string html = "<h2>Curves</h2>\n<div class=\"plots\">\n";
-  html += svg_plot("Loss", loss.values.empty() ? std::vector{train} : std::vector{train, loss});
-  if (!accuracy.values.empty()) {
-    html += svg_plot("Validation accuracy", {accuracy, balanced}, 0, 1);
+  const PlotAxis epoch{"epoch", 0, 0, true};
+  std::vector<Curve> losses{epoch_curve("training", "#1f5fa8", train)};
+  if (!loss.empty()) losses.push_back(epoch_curve("validation", "#b4541a", loss));
+  html += svg_plot("Loss", losses, epoch, {"loss"});
+  if (!accuracy.empty()) {
+    html += svg_plot("Validation accuracy",
+                     {epoch_curve("accuracy", "#b4541a", accuracy),
+                      epoch_curve("balanced", "#2d7a46", balanced)},
+                     epoch, {"accuracy", 0, 1});
   }
   return html + "</div>\n";
 }
@@ -92,21 +104,30 @@ std::string matrix(const RunInfo& info) {
   return html + "</table></div>\n";
 }
 
-std::string score_row(const std::string& name, const Scores& scores, std::int64_t n) {
-  return html_row({escape_html(name), std::to_string(n), fixed(scores.precision, 3),
-                   fixed(scores.recall, 3), fixed(scores.f1, 3), fixed(scores.specificity, 3)});
+std::string figure(double value) {
+  return std::isnan(value) ? "" : fixed(value, 3);
 }
 
-std::string per_class(const RunInfo& info) {
+std::string score_row(const std::string& name, const Scores& scores, std::int64_t n, double auroc,
+                      double auprc) {
+  return html_row({escape_html(name), std::to_string(n), fixed(scores.precision, 3),
+                   fixed(scores.recall, 3), fixed(scores.f1, 3), fixed(scores.specificity, 3),
+                   figure(auroc), figure(auprc)});
+}
+
+std::string per_class(const RunInfo& info, const RankingMetrics& ranking) {
   const Metrics metrics = metrics_of(info.best_confusion);
   std::string html =
       "<h2>Per class</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th>images</th>"
-      "<th>precision</th><th>recall</th><th>F1</th><th>specificity</th></tr>\n";
+      "<th>precision</th><th>recall</th><th>F1</th><th>specificity</th><th>AUROC</th>"
+      "<th>AUPRC</th></tr>\n";
   for (std::size_t c = 0; c < metrics.per_class.size(); ++c) {
-    html += score_row(info.card.labels[c], metrics.per_class[c], metrics.per_class[c].n);
+    html += score_row(info.card.labels[c], metrics.per_class[c], metrics.per_class[c].n,
+                      ranking.auroc[c], ranking.auprc[c]);
   }
-  html += score_row("macro mean", metrics.macro, metrics.n);
-  html += score_row("weighted mean", metrics.weighted, metrics.n);
+  html +=
+      score_row("macro mean", metrics.macro, metrics.n, ranking.macro_auroc, ranking.macro_auprc);
+  html += score_row("weighted mean", metrics.weighted, metrics.n, NAN, NAN);
   return html + "</table></div>\n";
 }
 
@@ -138,10 +159,17 @@ std::string facts(const RunInfo& info, const std::vector<EpochRecord>& epochs) {
 }  // namespace
 
 std::string report_html(const RunInfo& info, const std::vector<EpochRecord>& epochs,
-                        const std::string& recipe) {
+                        const std::string& recipe, const std::vector<ValidationImage>& validation,
+                        const PictureOf& picture_of) {
   std::string html = headline(info, epochs) + curves(epochs);
   if (info.best_epoch > 0 && info.best_confusion.images() > 0) {
-    html += matrix(info) + per_class(info);
+    const std::vector<Prediction> predictions = predictions_of(validation);
+    const RankingMetrics ranking = ranking_metrics_of(predictions, info.best_confusion.classes());
+    if (!validation.empty()) {
+      html += validation_plots(metrics_of(info.best_confusion), predictions, ranking);
+    }
+    html += matrix(info) + per_class(info, ranking);
+    html += worst_mistakes(info.card.labels, validation, picture_of);
   }
   html += facts(info, epochs);
   html += "<h2>Recipe</h2>\n<pre>" + escape_html(recipe) + "</pre>\n";

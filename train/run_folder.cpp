@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <sstream>
@@ -100,6 +101,29 @@ void rewind(const std::string& path, const char* key, std::int64_t most) {
     if (line.value(key, std::int64_t{0}) <= most) kept += dump_json(line) + "\n";
   }
   write_file_durably(path, kept);
+}
+
+Json to_json(const ValidationImage& image) {
+  return {{"image", image.path},
+          {"group", image.group},
+          {"label", image.prediction.label},
+          {"probabilities", image.prediction.probabilities}};
+}
+
+ValidationImage validation_image_of(const Json& line, std::size_t classes) {
+  ValidationImage image;
+  image.path = line.at("image").get<std::string>();
+  image.group = line.at("group").get<std::string>();
+  image.prediction.label = line.at("label").get<std::int32_t>();
+  for (const Json& p : line.at("probabilities")) {  // what is no number is null in JSON
+    image.prediction.probabilities.push_back(p.is_null() ? NAN : p.get<float>());
+  }
+  const auto label = static_cast<std::size_t>(image.prediction.label);
+  if (image.prediction.probabilities.size() != classes || label >= classes) {
+    fail("validation.jsonl: ", image.path, " has label ", image.prediction.label, " and ",
+         image.prediction.probabilities.size(), " probabilities; there are ", classes, " classes");
+  }
+  return image;
 }
 
 Json to_json(const RunInfo& info) {
@@ -237,8 +261,28 @@ void RunFolder::write_best(const TensorFile& weights) const {
   write_safetensors(file(kBestModel), weights);
 }
 
-void RunFolder::write_report() const {
-  write_file_durably(file("report.html"), report_html(info(), epochs(), recipe()));
+void RunFolder::write_validation(const std::vector<ValidationImage>& images) const {
+  std::string lines;
+  for (const ValidationImage& image : images) lines += dump_json(to_json(image)) + "\n";
+  write_file_durably(file("validation.jsonl"), lines);
+}
+
+std::vector<ValidationImage> RunFolder::validation() const {
+  const std::size_t classes = info().card.labels.size();
+  std::vector<ValidationImage> images;
+  try {
+    for (const Json& line : read_lines(file("validation.jsonl"))) {
+      images.push_back(validation_image_of(line, classes));
+    }
+  } catch (const Json::exception& error) {
+    fail(file("validation.jsonl"), " makes no sense (", error.what(), ")");
+  }
+  return images;
+}
+
+void RunFolder::write_report(const PictureOf& picture_of) const {
+  write_file_durably(file("report.html"),
+                     report_html(info(), epochs(), recipe(), validation(), picture_of));
 }
 
 }  // namespace lamella

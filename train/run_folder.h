@@ -5,10 +5,12 @@
 //   run.json                     lamella.run/1
 //   log.jsonl                    one line per epoch; steps.jsonl: one line per step, on request
 //   model-best.safetensors       weights and card
+//   validation.jsonl             one line per validation image: what the best weights make of it
 //   checkpoint-last.safetensors, checkpoint-prev.safetensors
 //   report.html
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,15 @@ struct RunInfo {
   std::string next_command;     // evaluates the best model, or resumes the run
 };
 
+// An image of the validation split under the best weights.
+struct ValidationImage {
+  std::string path, group;  // of the data set; Prediction::index means nothing here
+  Prediction prediction;
+};
+
+// The picture of an image of the data set as a data: address, for the report; empty: none.
+using PictureOf = std::function<std::string(const std::string& path)>;
+
 class RunFolder {
  public:
   // Makes the folder (and those above it). Throws Error when it already holds a run.
@@ -51,7 +62,9 @@ class RunFolder {
   // Drops what the logs hold beyond `state`: the run will write it again.
   void rewind_logs(const TrainState& state) const;
   void write_best(const TensorFile& weights) const;
-  void write_report() const;  // from the other files
+  void write_validation(const std::vector<ValidationImage>& images) const;
+  std::vector<ValidationImage> validation() const;            // none where there is no such file
+  void write_report(const PictureOf& picture_of = {}) const;  // from the other files
 
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}

@@ -11,7 +11,7 @@ namespace {
 
 // The drawing's own units; the page scales it, down to 368 pixels on a narrow screen.
 constexpr double kWidth = 420, kHeight = 240;
-constexpr double kLeft = 52, kRight = 12, kTop = 34, kBottom = 34;
+constexpr double kLeft = 58, kRight = 12, kTop = 34, kBottom = 34;
 
 // The smallest of 1, 2, 5 times a power of ten that makes at most `ticks` steps over `range`.
 double tick_step(double range, int ticks) {
@@ -23,69 +23,97 @@ double tick_step(double range, int ticks) {
 }
 
 struct Axes {
-  double low, high, count;
-  double x(double epoch) const {
-    const double t = count > 1 ? (epoch - 1) / (count - 1) : 0.5;
+  PlotAxis across, up;
+  double x(double value) const {
+    const double range = across.high - across.low;
+    const double t = range > 0 ? (value - across.low) / range : 0.5;
     return kLeft + t * (kWidth - kLeft - kRight);
   }
   double y(double value) const {
-    const double t = (value - low) / (high - low);
+    const double t = (value - up.low) / (up.high - up.low);
     return kHeight - kBottom - t * (kHeight - kTop - kBottom);
   }
 };
 
-Axes fit(const std::vector<Curve>& curves, double low, double high) {
-  Axes axes{low, high, 1};
-  bool first = low == high;
+bool is_finite(const std::pair<double, double>& point) {
+  return std::isfinite(point.first) && std::isfinite(point.second);
+}
+
+// `axis`, or one that holds the values that `of` takes from the points.
+template <class Of>
+PlotAxis fitted(PlotAxis axis, const std::vector<Curve>& curves, Of of) {
+  if (axis.low != axis.high) return axis;
+  bool first = true;
   for (const Curve& curve : curves) {
-    axes.count = std::max(axes.count, static_cast<double>(curve.values.size()));
-    if (low != high) continue;
-    for (const double value : curve.values) {
-      if (!std::isfinite(value)) continue;
-      axes.low = first ? value : std::min(axes.low, value);
-      axes.high = first ? value : std::max(axes.high, value);
+    for (const auto& point : curve.points) {
+      if (!is_finite(point)) continue;
+      axis.low = first ? of(point) : std::min(axis.low, of(point));
+      axis.high = first ? of(point) : std::max(axis.high, of(point));
       first = false;
     }
   }
-  if (low == high) axes.low = std::min(axes.low, 0.0);  // losses start at nought
-  if (axes.high <= axes.low) axes.high = axes.low + 1;
-  return axes;
+  if (axis.whole) return first ? PlotAxis{axis.name, 1, 1, true} : axis;
+  axis.low = std::min(axis.low, 0.0);  // losses start at nought
+  if (axis.high <= axis.low) axis.high = axis.low + 1;
+  return axis;
+}
+
+struct Ticks {
+  std::vector<double> values;
+  int decimals;
+};
+
+Ticks ticks_of(const PlotAxis& axis, int most) {
+  const double range = std::max(axis.high - axis.low, axis.whole ? 1.0 : 0.0);
+  const double step =
+      axis.whole ? std::max(1.0, std::round(tick_step(range + 1, most))) : tick_step(range, most);
+  Ticks ticks{{},
+              axis.whole ? 0 : std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)))};
+  if (axis.whole && step > 1) ticks.values.push_back(1);
+  const auto first = static_cast<std::int64_t>(std::ceil(axis.low / step - 1e-9));
+  const auto last = static_cast<std::int64_t>(std::floor(axis.high / step + 1e-6));
+  // Whole numbers: no tick at -0.
+  for (std::int64_t i = first; i <= last; ++i) {
+    if (!axis.whole || i > 0) ticks.values.push_back(static_cast<double>(i) * step);
+  }
+  return ticks;
 }
 
 std::string grid(const Axes& axes) {
   std::string svg;
-  const double step = tick_step(axes.high - axes.low, 5);
-  const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
-  const auto first = static_cast<int>(std::ceil(axes.low / step - 1e-9));
-  const auto last = static_cast<int>(std::floor(axes.high / step + 1e-6));
-  for (int tick = first; tick <= last; ++tick) {  // whole numbers: no tick at -0
-    const double v = tick * step;
+  const Ticks up = ticks_of(axes.up, 5), across = ticks_of(axes.across, 8);
+  for (const double v : up.values) {
     const std::string y = fixed(axes.y(v), 1);
     svg += "<line class=\"grid\" x1=\"" + fixed(kLeft, 0) + "\" x2=\"" + fixed(kWidth - kRight, 0) +
            "\" y1=\"" + y + "\" y2=\"" + y + "\"/>";
-    svg += svg_text(kLeft - 6, axes.y(v) + 4, "end", fixed(v, decimals));
+    svg += svg_text(kLeft - 6, axes.y(v) + 4, "end", fixed(v, up.decimals));
   }
-  const double every = std::max(1.0, std::round(tick_step(std::max(axes.count, 2.0), 8)));
-  for (double epoch = 1; epoch <= axes.count; epoch += every) {
-    svg += svg_text(axes.x(epoch), kHeight - kBottom + 16, "middle", fixed(epoch, 0));
-    if (epoch == 1 && every > 1) epoch = 0;  // 1, then multiples of `every`
+  for (const double v : across.values) {
+    svg += svg_text(axes.x(v), kHeight - kBottom + 16, "middle", fixed(v, across.decimals));
   }
-  return svg + svg_text((kLeft + kWidth - kRight) / 2, kHeight - 4, "middle", "epoch");
+  svg += "<g transform=\"translate(12 " + fixed((kTop + kHeight - kBottom) / 2, 0) +
+         ") rotate(-90)\">" + svg_text(0, 0, "middle", axes.up.name) + "</g>";
+  return svg + svg_text((kLeft + kWidth - kRight) / 2, kHeight - 4, "middle", axes.across.name);
 }
 
 std::string line(const Curve& curve, const Axes& axes) {
   std::string points, dots;
-  for (std::size_t i = 0; i < curve.values.size(); ++i) {
-    if (!std::isfinite(curve.values[i])) continue;
-    const std::string x = fixed(axes.x(static_cast<double>(i + 1)), 1);
-    const std::string y = fixed(axes.y(curve.values[i]), 1);
+  for (const auto& point : curve.points) {
+    if (!is_finite(point)) continue;
+    const std::string x = fixed(axes.x(point.first), 1), y = fixed(axes.y(point.second), 1);
     points += (points.empty() ? "" : " ") + x + "," + y;
-    if (curve.values.size() <= 40) {
+    if (curve.dots) {
       dots += "<circle cx=\"" + x + "\" cy=\"" + y + "\" r=\"2.5\" fill=\"" + curve.colour + "\"/>";
     }
   }
-  return "<polyline fill=\"none\" stroke-width=\"1.8\" stroke=\"" + curve.colour + "\" points=\"" +
-         points + "\"/>" + dots;
+  return "<polyline fill=\"none\" stroke-width=\"" + fixed(curve.width, 1) + "\" stroke=\"" +
+         curve.colour + "\" points=\"" + points + "\"/>" + dots;
+}
+
+std::string opened(const std::string& title) {
+  return "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
+         "\" role=\"img\" aria-label=\"" + escape_html(title) + "\"><g class=\"title\">" +
+         svg_text(kLeft, 16, "start", title) + "</g>";
 }
 
 }  // namespace
@@ -95,17 +123,65 @@ std::string svg_text(double x, double y, const std::string& anchor, const std::s
          "\">" + escape_html(content) + "</text>";
 }
 
-std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, double low,
-                     double high) {
-  const Axes axes = fit(curves, low, high);
-  std::string svg = "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
-                    "\" role=\"img\" aria-label=\"" + escape_html(title) + "\">";
-  svg += "<g class=\"title\">" + svg_text(kLeft, 16, "start", title) + "</g>" + grid(axes);
+Curve epoch_curve(const std::string& name, const std::string& colour,
+                  const std::vector<double>& values) {
+  Curve curve{name, colour, {}};
+  for (const double value : values) {
+    curve.points.emplace_back(static_cast<double>(curve.points.size() + 1), value);
+  }
+  curve.dots = values.size() <= 40;
+  return curve;
+}
+
+std::string svg_plot(const std::string& title, const std::vector<Curve>& curves, const PlotAxis& x,
+                     const PlotAxis& y) {
+  const Axes axes{fitted(x, curves, [](const auto& point) { return point.first; }),
+                  fitted(y, curves, [](const auto& point) { return point.second; })};
+  std::string svg = opened(title) + grid(axes);
   double key = kWidth - kRight;
+  for (const Curve& curve : curves) svg += line(curve, axes);
   for (auto curve = curves.rbegin(); curve != curves.rend(); ++curve) {
-    svg += line(*curve, axes);
+    if (curve->name.empty()) continue;
     svg += "<g fill=\"" + curve->colour + "\">" + svg_text(key, 16, "end", curve->name) + "</g>";
     key -= 9.0 * static_cast<double>(curve->name.size()) + 16;
+  }
+  return svg + "</svg>\n";
+}
+
+std::string svg_radar(const std::string& title,
+                      const std::vector<std::pair<std::string, double>>& figures) {
+  constexpr double kX = kWidth / 2, kY = 132, kRadius = 82, kPi = 3.14159265358979323846;
+  const auto count = static_cast<double>(figures.size());
+  const auto at = [&](std::size_t i, double radius) {
+    const double angle = 2 * kPi * static_cast<double>(i) / count - kPi / 2;
+    return std::pair(kX + radius * std::cos(angle), kY + radius * std::sin(angle));
+  };
+  const auto polygon = [&](auto radius_of) {
+    std::string points;
+    for (std::size_t i = 0; i < figures.size(); ++i) {
+      const auto [x, y] = at(i, radius_of(i));
+      points += (i == 0 ? "" : " ") + fixed(x, 1) + "," + fixed(y, 1);
+    }
+    return points;
+  };
+  std::string svg = opened(title);
+  for (const double ring : {0.2, 0.4, 0.6, 0.8, 1.0}) {
+    svg += "<polygon class=\"grid\" fill=\"none\" points=\"" +
+           polygon([&](std::size_t) { return ring * kRadius; }) + "\"/>";
+  }
+  svg +=
+      "<polygon fill=\"rgba(31,95,168,0.25)\" stroke=\"#1f5fa8\" stroke-width=\"1.8\" points=\"" +
+      polygon([&](std::size_t i) {
+        const double value = figures[i].second;
+        return kRadius * (std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0.0);
+      }) +
+      "\"/>";
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    const auto [x, y] = at(i, kRadius + 12);
+    const std::string anchor = std::abs(x - kX) < 1 ? "middle" : x > kX ? "start" : "end";
+    const auto& [name, value] = figures[i];
+    svg += svg_text(x, y + (y > kY + 1 ? 10 : 0), anchor,
+                    name + " " + (std::isfinite(value) ? fixed(value, 3) : "none"));
   }
   return svg + "</svg>\n";
 }

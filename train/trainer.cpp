@@ -63,29 +63,67 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
       validation_(validation),
       options_(options),
       card_(std::move(card)) {
-  if (options.epochs < 0) fail("epochs = ", options.epochs, "; use 0 or more");
-  if (options.checkpoint_every < 0) {
-    fail("checkpoint_every = ", options.checkpoint_every, "; use 0 or more steps");
-  }
-  if (!(options.learning_rate >= 0) || !std::isfinite(options.learning_rate)) {
-    fail("learning rate = ", options.learning_rate, "; use 0 or more");
-  }
-  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
-    fail("label smoothing = ", options.label_smoothing, "; use 0 to 1");
-  }
-  if (train.images() < 1) fail("there is no image to train on");
-  if (options.freeze.unfreeze_every < 0) {
-    fail("unfreeze_every = ", options.freeze.unfreeze_every, "; use 0 or more epochs");
-  }
+  check_options();
   // The optimiser keeps state for what is trained at the end, which is all that ever is.
   freeze_for_epoch(model, options.freeze, std::max<std::int64_t>(0, options.epochs - 1));
   OptimiserOptions optimiser = options.optimiser;
   optimiser.late_starts = options.freeze.unfreeze_every > 0;
   optimiser_ = make_optimiser(ctx, model, optimiser);
-  schedule_.kind = schedule_kind(options.schedule);
-  schedule_.learning_rate = options.learning_rate;
-  schedule_.total_steps = std::max<std::int64_t>(1, options.epochs * train.batches());
+  schedule_ = make_schedule();
   state_.seed = options.seed;
+}
+
+void Trainer::check_options() const {
+  const TrainOptions& o = options_;
+  const auto at_least = [](const char* name, auto value, auto least) {
+    if (!(value >= least) || !std::isfinite(static_cast<double>(value))) {
+      fail(name, " = ", value, "; use ", least, " or more");
+    }
+  };
+  at_least("epochs", o.epochs, 0);
+  at_least("checkpoint_every", o.checkpoint_every, 0);
+  at_least("learning rate", o.learning_rate, 0);
+  at_least("warmup_epochs", o.warmup_epochs, 0);
+  at_least("restart_epochs", o.restart_epochs, 1);
+  at_least("restart_factor", o.restart_factor, 1);
+  at_least("patience", o.patience, 0);
+  at_least("stop_after", o.stop_after, 0);
+  at_least("time_budget", o.time_budget, 0);
+  at_least("unfreeze_every", o.freeze.unfreeze_every, 0);
+  if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) {
+    fail("label smoothing = ", o.label_smoothing, "; use 0 to 1");
+  }
+  if (train_.images() < 1) fail("there is no image to train on");
+  const bool watches = o.schedule == "plateau" || o.stop_after > 0;
+  if (watches && validation_ == nullptr) {
+    fail("the schedule plateau and stop_after go by the validation images, and there are none");
+  }
+}
+
+Schedule Trainer::make_schedule() const {
+  const std::int64_t batches = train_.batches();
+  Schedule schedule;
+  schedule.kind = schedule_kind(options_.schedule);
+  schedule.learning_rate = options_.learning_rate;
+  schedule.total_steps = std::max<std::int64_t>(1, options_.epochs * batches);
+  schedule.warmup_steps = options_.warmup_epochs * batches;
+  schedule.cycle_steps = std::max<std::int64_t>(1, options_.restart_epochs * batches);
+  schedule.cycle_factor = options_.restart_factor;
+  return schedule;
+}
+
+bool Trainer::out_of_time() const {
+  return options_.time_budget > 0 && state_.seconds >= options_.time_budget;
+}
+
+std::string Trainer::why_ended() const {
+  if (state_.epoch >= options_.epochs) return "";
+  if (out_of_time()) return text("the time budget of ", options_.time_budget, " s is spent");
+  if (options_.stop_after > 0 && state_.best_epoch > 0 &&
+      state_.epoch - state_.best_epoch >= options_.stop_after) {
+    return text("no higher validation accuracy for ", options_.stop_after, " epochs");
+  }
+  return "";
 }
 
 void Trainer::resume(const TensorFile& checkpoint, const std::string& name) {
@@ -109,9 +147,9 @@ TrainOutcome Trainer::run(const TrainHooks& hooks) {
   const bool fresh = state_.step == 0;
   if (fresh && hooks.checkpoint) hooks.checkpoint(snapshot());
   if (options_.epochs == 0 && fresh && hooks.best) {
-    hooks.best(model_file(ctx_, model_, card_), {}, Confusion(model_.spec().classes));
+    hooks.best(model_file(ctx_, model_, card_), {}, {{}, 0, Confusion(model_.spec().classes)});
   }
-  while (state_.epoch < options_.epochs) {
+  while (state_.epoch < options_.epochs && why_ended().empty()) {
     if (!run_batches(hooks) || !finish_epoch(hooks)) {
       if (hooks.checkpoint) hooks.checkpoint(snapshot());
       return TrainOutcome::Cancelled;
@@ -128,13 +166,15 @@ bool Trainer::run_batches(const TrainHooks& hooks) {
   Batch batch;
   auto lap = Clock::now();
   while (train_.next(batch)) {
-    const double lr = schedule_.at(state_.step);
+    const double lr = schedule_.at(state_.step) * state_.plateau.factor;
     const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.label_smoothing);
     ++state_.step;
     ++state_.batch;
     state_.loss_sum += loss * static_cast<double>(batch.N);
     state_.loss_images += batch.N;
-    state_.epoch_seconds += seconds_since(lap);
+    const double seconds = seconds_since(lap);
+    state_.epoch_seconds += seconds;
+    state_.seconds += seconds;
     lap = Clock::now();
     if (hooks.step) {
       hooks.step({state_.epoch + 1, state_.batch, batches, state_.step, batch.N, lr, loss});
@@ -142,6 +182,7 @@ bool Trainer::run_batches(const TrainHooks& hooks) {
     if (cancelled(hooks)) return false;
     const std::int64_t every = options_.checkpoint_every;
     if (every > 0 && state_.step % every == 0 && hooks.checkpoint) hooks.checkpoint(snapshot());
+    if (out_of_time()) break;
   }
   return true;
 }
@@ -150,18 +191,20 @@ bool Trainer::finish_epoch(const TrainHooks& hooks) {
   EpochRecord record;
   record.epoch = state_.epoch + 1;
   record.step = state_.step;
-  record.learning_rate = schedule_.at(state_.step - 1);
+  record.learning_rate = schedule_.at(state_.step - 1) * state_.plateau.factor;
   record.train_loss = state_.loss_sum / static_cast<double>(state_.loss_images);
   record.seconds = state_.epoch_seconds;
   record.images_per_s = static_cast<double>(state_.loss_images) / state_.epoch_seconds;
-  Confusion confusion(model_.spec().classes);
+  Evaluation evaluation{{}, 0, Confusion(model_.spec().classes)};
   double accuracy = 0;
   if (validation_ != nullptr) {
-    const Evaluation evaluation = evaluate(ctx_, model_, *validation_, hooks.cancel);
+    evaluation = evaluate(ctx_, model_, *validation_, hooks.cancel);
     if (cancelled(hooks)) return false;
-    confusion = evaluation.confusion;
-    const Metrics metrics = metrics_of(confusion);
+    const Metrics metrics = metrics_of(evaluation.confusion);
     accuracy = metrics.accuracy;
+    if (schedule_.kind == Schedule::Kind::Plateau) {
+      state_.plateau.see(evaluation.loss, options_.patience);
+    }
     record.validation = {{"loss", evaluation.loss},
                          {"accuracy", metrics.accuracy},
                          {"balanced_accuracy", metrics.balanced_accuracy},
@@ -172,7 +215,7 @@ bool Trainer::finish_epoch(const TrainHooks& hooks) {
   if (record.best) {
     state_.best_accuracy = accuracy;
     state_.best_epoch = record.epoch;
-    if (hooks.best) hooks.best(model_file(ctx_, model_, card_), record, confusion);
+    if (hooks.best) hooks.best(model_file(ctx_, model_, card_), record, evaluation);
   }
   ++state_.epoch;
   state_.batch = state_.loss_images = 0;

@@ -20,7 +20,16 @@ namespace lamella {
 struct TrainOptions {
   std::int64_t epochs = 10;
   double learning_rate = 1e-3;
-  std::string schedule = "cosine";  // constant, step, cosine
+  std::string schedule = "cosine";  // constant, step, cosine, restarts, plateau (schedule.h)
+  std::int64_t warmup_epochs = 0;
+  std::int64_t restart_epochs = 10;  // of the first cycle of restarts
+  double restart_factor = 2;         // every further cycle is so many times as long
+  std::int64_t patience = 10;        // epochs that plateau waits for a lower validation loss
+  // Ends the run after so many epochs without a higher validation accuracy; 0: never.
+  std::int64_t stop_after = 0;
+  // Ends the run, in the midst of an epoch, once training has taken so many seconds; 0: never.
+  // Validation does not count.
+  double time_budget = 0;
   OptimiserOptions optimiser;
   FreezeOptions freeze;
   float label_smoothing = 0;          // of the training loss, in [0, 1]
@@ -51,8 +60,8 @@ struct EpochRecord {
 struct TrainHooks {
   std::function<void(const StepRecord&)> step;
   std::function<void(const EpochRecord&)> epoch;
-  // The weights are the best so far; `confusion` is that of the validation images.
-  std::function<void(const TensorFile& weights, const EpochRecord&, const Confusion& confusion)>
+  // The weights are the best so far; `validation` is what they make of the validation images.
+  std::function<void(const TensorFile& weights, const EpochRecord&, const Evaluation& validation)>
       best;
   std::function<void(const TensorFile& checkpoint)> checkpoint;
   std::function<bool()> cancel;  // asked after every batch
@@ -86,8 +95,13 @@ class Trainer {
   TrainOutcome run(const TrainHooks& hooks);
 
   const TrainState& state() const { return state_; }
+  // Why the run ended before its last epoch, as a sentence; empty where it did not.
+  std::string why_ended() const;
 
  private:
+  void check_options() const;
+  Schedule make_schedule() const;
+  bool out_of_time() const;
   bool run_batches(const TrainHooks& hooks);   // of one epoch; false when cancelled
   bool finish_epoch(const TrainHooks& hooks);  // validation and records; false when cancelled
   TensorFile snapshot() const;

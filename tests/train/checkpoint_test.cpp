@@ -49,7 +49,8 @@ class CheckpointTest : public ::testing::Test {
 };
 
 TEST_F(CheckpointTest, RemembersEverythingExactly) {
-  TrainState state{3, 5, 123, 0xFFFFFFFFFFFFFFFFU, 0.1 + 0.2, 77, 1e-300, 2.0 / 3, 2};
+  TrainState state{3,    5,       123, 0xFFFFFFFFFFFFFFFFU, 0.1 + 0.2, 77, 1e-300,
+                   12.5, 2.0 / 3, 2,   {0.1, 0.7, 3}};
   adam->set_updates(41);
   write_checkpoint(folder.path(),
                    make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam, state));
@@ -66,6 +67,10 @@ TEST_F(CheckpointTest, RemembersEverythingExactly) {
   EXPECT_EQ(read.epoch_seconds, state.epoch_seconds);
   EXPECT_EQ(read.best_accuracy, state.best_accuracy);
   EXPECT_EQ(read.best_epoch, state.best_epoch);
+  EXPECT_EQ(read.seconds, state.seconds);
+  EXPECT_EQ(read.plateau.factor, state.plateau.factor);
+  EXPECT_EQ(read.plateau.least_loss, state.plateau.least_loss);
+  EXPECT_EQ(read.plateau.waited, state.plateau.waited);
   EXPECT_EQ(other_adam->updates(), 41);
   EXPECT_EQ(weights_hash(ctx, other), weights_hash(ctx, model));
 }

@@ -203,5 +203,44 @@ TEST(Schedule, HasTheShapeItsNameSays) {
   EXPECT_THROW(schedule_kind("sawtooth"), Error);
 }
 
+TEST(Schedule, WarmUpRisesToTheRate) {
+  Schedule schedule{Schedule::Kind::Cosine, 0.5, 110, 10};
+  EXPECT_DOUBLE_EQ(schedule.at(0), 0.05);
+  EXPECT_DOUBLE_EQ(schedule.at(4), 0.25);
+  EXPECT_DOUBLE_EQ(schedule.at(9), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.at(10), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.at(60), 0.25);
+  EXPECT_NEAR(schedule.at(110), 0, 1e-15);
+  schedule.warmup_steps = 200;  // longer than the run
+  EXPECT_DOUBLE_EQ(schedule.at(109), 0.275);
+}
+
+// Loshchilov & Hutter 2017, figure 1: T_0 = 10, T_mult = 2.
+TEST(Schedule, RestartsBeginAnew) {
+  Schedule schedule{Schedule::Kind::Restarts, 1.0, 1000, 0, 10, 2};
+  EXPECT_DOUBLE_EQ(schedule.at(0), 1);
+  EXPECT_DOUBLE_EQ(schedule.at(5), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.at(10), 1);
+  EXPECT_DOUBLE_EQ(schedule.at(20), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.at(30), 1);
+  EXPECT_DOUBLE_EQ(schedule.at(70), 1);
+  schedule.cycle_factor = 1;
+  EXPECT_DOUBLE_EQ(schedule.at(990), 1);
+}
+
+TEST(Schedule, APlateauLowersTheRate) {
+  Plateau plateau;
+  plateau.see(1.0, 2);
+  plateau.see(0.9, 2);
+  for (int i = 0; i < 2; ++i) plateau.see(0.9, 2);
+  EXPECT_EQ(plateau.factor, 1);
+  plateau.see(0.9, 2);  // the third in a row
+  EXPECT_DOUBLE_EQ(plateau.factor, 0.1);
+  for (int i = 0; i < 3; ++i) plateau.see(NAN, 2);  // no number is no fall
+  EXPECT_DOUBLE_EQ(plateau.factor, 0.01);
+  plateau.see(0.5, 2);
+  EXPECT_EQ(plateau.waited, 0);
+}
+
 }  // namespace
 }  // namespace lamella

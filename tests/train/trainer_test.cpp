@@ -123,9 +123,10 @@ TEST(Trainer, KeepsTheBestByValidationAccuracy) {
   Session session(3);
   std::vector<double> best;
   session.hooks.best = [&](const TensorFile& weights, const EpochRecord& record,
-                           const Confusion& confusion) {
+                           const Evaluation& validation) {
     EXPECT_EQ(read_card(weights, "best").labels.size(), 2U);
-    EXPECT_EQ(confusion.images(), 6);
+    EXPECT_EQ(validation.confusion.images(), 6);
+    EXPECT_EQ(validation.predictions.size(), 6U);
     best.push_back(record.validation.at("accuracy"));
   };
   session.trainer().run(session.hooks);
@@ -137,12 +138,67 @@ TEST(Trainer, WritesTheInitialWeightsWithoutEpochs) {
   Session session(0);
   const std::string initial = session.hash();
   int best = 0;
-  session.hooks.best = [&](const TensorFile&, const EpochRecord&, const Confusion&) { ++best; };
+  session.hooks.best = [&](const TensorFile&, const EpochRecord&, const Evaluation&) { ++best; };
   EXPECT_EQ(session.trainer().run(session.hooks), TrainOutcome::Finished);
   EXPECT_EQ(best, 1);
   EXPECT_EQ(session.hash(), initial);
   load_parameters(session.ctx, session.model, session.checkpoint, "checkpoint");
   EXPECT_EQ(session.hash(), initial);
+}
+
+TEST(Trainer, EndsWhenNothingGetsBetter) {
+  Session session(50);
+  session.options.stop_after = 3;
+  Trainer trainer = session.trainer();
+  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
+  EXPECT_EQ(trainer.state().epoch, trainer.state().best_epoch + 3);
+  EXPECT_NE(trainer.why_ended().find("no higher validation accuracy for 3"), std::string::npos);
+  // Its last checkpoint has nothing left to do.
+  Session again(50);
+  again.options.stop_after = 3;
+  Trainer resumed = again.trainer();
+  resumed.resume(session.checkpoint, "checkpoint");
+  EXPECT_EQ(resumed.run(again.hooks), TrainOutcome::Finished);
+  EXPECT_TRUE(again.epochs_seen.empty());
+}
+
+TEST(Trainer, EndsWhenItsTimeIsSpent) {
+  Session session(1000);
+  session.options.time_budget = 1e-9;
+  Trainer trainer = session.trainer();
+  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
+  EXPECT_EQ(trainer.state().step, 1);
+  ASSERT_EQ(session.epochs_seen.size(), 1U);
+  EXPECT_TRUE(session.epochs_seen[0].validation.contains("accuracy"));
+  EXPECT_NE(trainer.why_ended().find("time budget"), std::string::npos);
+}
+
+// With no patience every epoch whose loss is no new low is followed by a tenth of the rate.
+TEST(Trainer, LowersTheRateOnAPlateau) {
+  Session session(12);
+  session.options.schedule = "plateau";
+  session.options.patience = 0;
+  Trainer trainer = session.trainer();
+  trainer.run(session.hooks);
+  int falls = 0;
+  double least = session.epochs_seen[0].validation.at("loss");
+  for (std::size_t i = 1; i < 12; ++i) {
+    const EpochRecord &before = session.epochs_seen[i - 1], &now = session.epochs_seen[i];
+    falls += now.learning_rate < before.learning_rate ? 1 : 0;
+    const bool waited = i > 1 && before.validation.at("loss") >= least * (1 - 1e-4);
+    EXPECT_EQ(now.learning_rate < before.learning_rate, waited) << "epoch " << i + 1;
+    if (!waited) least = before.validation.at("loss");
+  }
+  EXPECT_LE(trainer.state().plateau.factor, std::pow(0.1, falls) * (1 + 1e-12));
+}
+
+TEST(Trainer, WarmsUp) {
+  Session session(4);
+  session.options.warmup_epochs = 2;
+  session.options.schedule = "constant";
+  session.trainer().run(session.hooks);
+  EXPECT_DOUBLE_EQ(session.epochs_seen[0].learning_rate, 0.5e-3);
+  EXPECT_DOUBLE_EQ(session.epochs_seen[3].learning_rate, 1e-3);
 }
 
 TEST(Trainer, StopsWhenTheLossIsNotFinite) {
@@ -173,7 +229,12 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   wrong.label_smoothing = 1.5F;
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   wrong = {};
-  wrong.schedule = "sawtooth";
+  for (const char* schedule : {"sawtooth", "plateau"}) {  // none; one that needs validation images
+    wrong.schedule = schedule;
+    EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
+  }
+  wrong = {};
+  wrong.time_budget = -1;
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   session.trainer().run(session.hooks);
   Session other(1, named("sgd"));
