@@ -71,7 +71,7 @@ else
   stage clang 600 clang_build || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
-  stage asan 2100 build build/asan asan || true
+  stage asan 2100 build build/asan asan -DLAMELLA_BENCH=OFF || true
   stage asan-tests 600 tests build/asan -L fast || true
   stage nvcc 600 nvcc_build || true
 fi

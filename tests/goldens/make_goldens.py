@@ -56,7 +56,7 @@ CASES = {
     "cbr_small_33x47": ("cbr_small", 3, 33, 47, 3, 5, ("adam", 1e-5), 24),
     "cbr_small_64x40": ("cbr_small", 5, 64, 40, 1, 14, ("sgd", 1e-4), 24),
     "cbr_large_t_41x33": ("cbr_large_t", 3, 41, 33, 3, 5, ("sgd", 1e-4), 8),
-    "cbr_large_w_41x33": ("cbr_large_w", 3, 41, 33, 3, 5, ("sgd", 1e-4), 8),
+    "cbr_large_w_41x33": ("cbr_large_w", 3, 41, 33, 3, 5, ("sgd", 1e-4), 24),
     "cbr_tiny_wide_41x33": ("cbr_tiny_wide", 3, 41, 33, 1, 5, ("sgd", 1e-4), 8),
     "densenet121_64x64": ("densenet121", 3, 64, 64, 3, 14, ("sgd", 1e-6), 2),
     "densenet_bc_100_12_32x32": ("densenet_bc_100_12", 3, 32, 32, 3, 10, ("sgd", 1e-4), 2),
