@@ -42,7 +42,7 @@ std::string figure(double value) {
 ProbabilityScores probability_scores(const std::vector<Prediction>& predictions,
                                      const std::vector<std::string>& groups,
                                      const std::string& group_source, std::int64_t classes,
-                                     double min_confidence) {
+                                     std::optional<double> min_confidence) {
   ProbabilityScores scores;
   scores.ranking = ranking_metrics_of(predictions, classes);
   scores.calibration = calibration_of(predictions);
@@ -50,7 +50,7 @@ ProbabilityScores probability_scores(const std::vector<Prediction>& predictions,
   scores.intervals = group_bootstrap(predictions, groups, classes);
   scores.group_source = group_source;
   scores.triage = thinned(triage_curve(predictions));
-  if (min_confidence >= 0) scores.asked = {triage_at(predictions, min_confidence)};
+  if (min_confidence) scores.asked = triage_at(predictions, *min_confidence);
   return scores;
 }
 
@@ -81,7 +81,7 @@ void add_json(Json& json, const ProbabilityScores& s) {
                        {"macro_f1", to_json(s.intervals.macro_f1)}};
   json["triage"] = Json::array();
   for (const Triage& triage : s.triage) json["triage"].push_back(to_json(triage));
-  if (!s.asked.empty()) json["min_confidence"] = to_json(s.asked.front());
+  if (s.asked) json["min_confidence"] = to_json(*s.asked);
 }
 
 void print(const ProbabilityScores& s) {
@@ -97,10 +97,10 @@ void print(const ProbabilityScores& s) {
       static_cast<long long>(s.intervals.groups), s.group_source.c_str(), s.intervals.accuracy.low,
       s.intervals.accuracy.high, s.intervals.balanced_accuracy.low,
       s.intervals.balanced_accuracy.high, s.intervals.macro_f1.low, s.intervals.macro_f1.high);
-  for (const Triage& triage : s.asked) {
+  if (s.asked) {
     std::printf("with a confidence of at least %g: %lld images (%.1f %%), accuracy %.4f\n",
-                triage.confidence, static_cast<long long>(triage.kept), 100 * triage.share,
-                triage.accuracy);
+                s.asked->confidence, static_cast<long long>(s.asked->kept), 100 * s.asked->share,
+                s.asked->accuracy);
   }
 }
 

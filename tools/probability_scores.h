@@ -2,6 +2,7 @@
 // figures are: told beside scores.h.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,14 @@ struct ProbabilityScores {
   GroupIntervals intervals;
   std::string group_source;  // in words
   std::vector<Triage> triage;
-  std::vector<Triage> asked;  // none, or at the confidence that was asked for
+  std::optional<Triage> asked;  // at the confidence that was asked for
 };
 
-// `groups`: of each prediction. `min_confidence` below 0: not asked for.
+// `groups`: of each prediction.
 ProbabilityScores probability_scores(const std::vector<Prediction>& predictions,
                                      const std::vector<std::string>& groups,
                                      const std::string& group_source, std::int64_t classes,
-                                     double min_confidence);
+                                     std::optional<double> min_confidence);
 
 // Adds "auroc" and "auprc" (null where there is no figure), "calibration", "intervals" and "triage"
 // to what scores_json made.

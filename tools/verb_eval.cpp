@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "engine/errors.h"
 #include "io/loader.h"
@@ -20,7 +21,7 @@ struct EvalArguments {
   std::string run, model, weights, data, split, json;
   std::string fingerprint;  // of the images the run was made with
   std::int64_t batch = 16;
-  double min_confidence = -1;  // below 0: not asked for
+  std::optional<double> min_confidence;
   SplitOptions fractions;
   GroupOptions groups;
   PreprocessOptions images;

@@ -9,17 +9,10 @@
 namespace lamella {
 namespace {
 
-double confidence_of(const Prediction& prediction) {
-  return prediction.probabilities[static_cast<std::size_t>(top_class(prediction.probabilities))];
-}
-
-bool is_right(const Prediction& prediction) {
-  return top_class(prediction.probabilities) == prediction.label;
-}
-
-// The logarithm of a probability that rounding may have made 0.
+// The logarithm of a probability that rounding may have made 0, or that is no number.
 double log_of(float probability) {
-  return std::log(std::max(double{probability}, 1e-38));
+  constexpr double kLeast = 1e-38;
+  return std::log(double{probability} > kLeast ? double{probability} : kLeast);
 }
 
 // The derivative by b = 1 / T of the mean over predictions of log sum exp(b z) - b z[label], where
@@ -105,7 +98,7 @@ Triage triage_at(std::span<const Prediction> predictions, double confidence) {
   Triage triage{confidence};
   std::int64_t right = 0;
   for (const Prediction& prediction : predictions) {
-    if (!(confidence_of(prediction) >= confidence)) continue;
+    if (confidence_of(prediction) < confidence) continue;
     ++triage.kept;
     right += is_right(prediction) ? 1 : 0;
   }
@@ -120,8 +113,7 @@ Triage triage_at(std::span<const Prediction> predictions, double confidence) {
 std::vector<Triage> triage_curve(std::span<const Prediction> predictions) {
   std::vector<std::pair<double, bool>> sorted;  // confidence, right
   for (const Prediction& prediction : predictions) {
-    const double confidence = confidence_of(prediction);
-    sorted.emplace_back(std::isnan(confidence) ? 0.0 : confidence, is_right(prediction));
+    sorted.emplace_back(confidence_of(prediction), is_right(prediction));
   }
   std::sort(sorted.begin(), sorted.end(), std::greater<>());
   std::vector<Triage> curve;

@@ -11,6 +11,16 @@ std::int64_t top_class(std::span<const float> probabilities) {
   return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
 }
 
+double confidence_of(const Prediction& prediction) {
+  const std::vector<float>& p = prediction.probabilities;
+  const double highest = p[static_cast<std::size_t>(top_class(p))];
+  return std::isnan(highest) ? 0.0 : highest;
+}
+
+bool is_right(const Prediction& prediction) {
+  return top_class(prediction.probabilities) == prediction.label;
+}
+
 Tensor input_of(Context& ctx, const Model& model, const Batch& batch) {
   const ModelSpec& spec = model.spec();
   if (batch.H != spec.height || batch.W != spec.width || batch.C != spec.channels) {

@@ -32,6 +32,11 @@ Evaluation evaluate(Context& ctx, const Model& model, BatchSource& source,
 // The class of highest probability or score; the first of equals.
 std::int64_t top_class(std::span<const float> probabilities);
 
+// The highest probability; 0 where that is no number, as of a network that diverged.
+double confidence_of(const Prediction& prediction);
+// Whether the class of highest probability is the true one.
+bool is_right(const Prediction& prediction);
+
 // Batch pixels as the model's input on the device. Throws Error naming both sizes where H, W or C
 // is not what the model was built for.
 Tensor input_of(Context& ctx, const Model& model, const Batch& batch);

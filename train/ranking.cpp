@@ -77,7 +77,7 @@ double auprc(const Ranking& ranking) {
 RankingMetrics ranking_metrics_of(std::span<const Prediction> predictions, std::int64_t classes) {
   RankingMetrics metrics;
   for (std::int64_t c = 0; c < classes; ++c) {
-    const Ranking ranking = rank_class(predictions, c);
+    const Ranking& ranking = metrics.rankings.emplace_back(rank_class(predictions, c));
     metrics.auroc.push_back(auroc(ranking));
     metrics.auprc.push_back(auprc(ranking));
   }

@@ -36,7 +36,8 @@ double auroc(const Ranking& ranking);
 double auprc(const Ranking& ranking);
 
 struct RankingMetrics {
-  std::vector<double> auroc, auprc;  // per class, one against the rest
+  std::vector<Ranking> rankings;     // of each class against the rest
+  std::vector<double> auroc, auprc;  // of these
   // Plain means over the classes for which there is a figure; NaN where there is none.
   double macro_auroc = 0, macro_auprc = 0;
 };

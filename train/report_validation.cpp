@@ -104,10 +104,6 @@ std::string triage(const std::vector<Prediction>& predictions) {
                   {"accuracy", 0, 1});
 }
 
-double confidence_of(const Prediction& prediction) {
-  return prediction.probabilities[static_cast<std::size_t>(top_class(prediction.probabilities))];
-}
-
 }  // namespace
 
 std::vector<Prediction> predictions_of(const std::vector<ValidationImage>& images) {
@@ -118,10 +114,6 @@ std::vector<Prediction> predictions_of(const std::vector<ValidationImage>& image
 
 std::string validation_plots(const Metrics& metrics, const std::vector<Prediction>& predictions,
                              const RankingMetrics& ranking) {
-  std::vector<Ranking> rankings;
-  for (std::size_t c = 0; c < metrics.per_class.size(); ++c) {
-    rankings.push_back(rank_class(predictions, static_cast<std::int64_t>(c)));
-  }
   std::string html = "<h2>What it is worth</h2>\n<div class=\"plots\">\n";
   html += svg_radar("Six figures, means over classes", {{"accuracy", metrics.accuracy},
                                                         {"recall", metrics.macro.recall},
@@ -130,9 +122,9 @@ std::string validation_plots(const Metrics& metrics, const std::vector<Predictio
                                                         {"specificity", metrics.macro.specificity},
                                                         {"AUROC", ranking.macro_auroc}});
   html += class_curves("ROC, one class against the rest", {"false alarm rate", 0, 1},
-                       {"hit rate", 0, 1}, rankings, ranking.auroc, hit_rates);
-  html += class_curves("Precision and recall", {"recall", 0, 1}, {"precision", 0, 1}, rankings,
-                       ranking.auprc, precisions);
+                       {"hit rate", 0, 1}, ranking.rankings, ranking.auroc, hit_rates);
+  html += class_curves("Precision and recall", {"recall", 0, 1}, {"precision", 0, 1},
+                       ranking.rankings, ranking.auprc, precisions);
   html += reliability(predictions) + triage(predictions);
   return html + "</div>\n";
 }
@@ -143,8 +135,7 @@ std::string worst_mistakes(const std::vector<std::string>& labels,
   constexpr std::size_t kShown = 12;
   std::vector<const ValidationImage*> wrong;
   for (const ValidationImage& image : images) {
-    const Prediction& prediction = image.prediction;
-    if (top_class(prediction.probabilities) != prediction.label) wrong.push_back(&image);
+    if (!is_right(image.prediction)) wrong.push_back(&image);
   }
   if (wrong.empty()) return "";
   std::stable_sort(wrong.begin(), wrong.end(), [](const auto* a, const auto* b) {

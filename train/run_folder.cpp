@@ -267,22 +267,23 @@ void RunFolder::write_validation(const std::vector<ValidationImage>& images) con
   write_file_durably(file("validation.jsonl"), lines);
 }
 
-std::vector<ValidationImage> RunFolder::validation() const {
-  const std::size_t classes = info().card.labels.size();
+std::vector<ValidationImage> RunFolder::validation(std::size_t classes) const {
   std::vector<ValidationImage> images;
   try {
     for (const Json& line : read_lines(file("validation.jsonl"))) {
       images.push_back(validation_image_of(line, classes));
     }
   } catch (const Json::exception& error) {
-    fail(file("validation.jsonl"), " makes no sense (", error.what(), ")");
+    fail(file("validation.jsonl"), " makes no sense (", error.what(),
+         "); without it the report leaves out what it draws from probabilities: remove the file");
   }
   return images;
 }
 
 void RunFolder::write_report(const PictureOf& picture_of) const {
-  write_file_durably(file("report.html"),
-                     report_html(info(), epochs(), recipe(), validation(), picture_of));
+  const RunInfo run = info();
+  const std::vector<ValidationImage> images = validation(run.card.labels.size());
+  write_file_durably(file("report.html"), report_html(run, epochs(), recipe(), images, picture_of));
 }
 
 }  // namespace lamella

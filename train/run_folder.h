@@ -63,7 +63,8 @@ class RunFolder {
   void rewind_logs(const TrainState& state) const;
   void write_best(const TensorFile& weights) const;
   void write_validation(const std::vector<ValidationImage>& images) const;
-  std::vector<ValidationImage> validation() const;            // none where there is no such file
+  // None where there is no such file. Throws Error where it is damaged, or of other classes.
+  std::vector<ValidationImage> validation(std::size_t classes) const;
   void write_report(const PictureOf& picture_of = {}) const;  // from the other files
 
  private:

@@ -117,7 +117,7 @@ bool Trainer::out_of_time() const {
 }
 
 std::string Trainer::why_ended() const {
-  if (state_.epoch >= options_.epochs) return "";
+  if (state_.step >= options_.epochs * train_.batches()) return "";
   if (out_of_time()) return text("the time budget of ", options_.time_budget, " s is spent");
   if (options_.stop_after > 0 && state_.best_epoch > 0 &&
       state_.epoch - state_.best_epoch >= options_.stop_after) {

@@ -95,7 +95,7 @@ class Trainer {
   TrainOutcome run(const TrainHooks& hooks);
 
   const TrainState& state() const { return state_; }
-  // Why the run ended before its last epoch, as a sentence; empty where it did not.
+  // Why the run ended before its last step, as a sentence; empty where it did not.
   std::string why_ended() const;
 
  private:

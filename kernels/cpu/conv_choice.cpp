@@ -9,6 +9,18 @@
 namespace lamella::cpu {
 namespace {
 
+bool is_pointwise(const Conv2dShape& s) {
+  return s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
+}
+
+// oneDNN has its fast code for NHWC images with AVX-512 only. Below that the own direct form is
+// ahead, unless there are so few channels that its patches are short runs.
+bool direct_form_is_faster(const Conv2dShape& s) {
+  constexpr std::int64_t kLeastChannels = 16;
+  static const bool narrow = std::strcmp(cpu_isa(), "v4") != 0;
+  return narrow && s.C >= kLeastChannels;
+}
+
 void chosen_fwd(const KernelContext& ctx, const Conv2dShape& shape, const void* x, const void* w,
                 const float* bias, void* y) {
   const bool own = own_conv_is_faster(ConvKind::Forward, shape);
@@ -42,22 +54,6 @@ bool winograd_suits(ConvKind kind, const Conv2dShape& s) {
       s.C >= kLeastChannels && s.K >= kLeastChannels && s.N * s.P * s.Q >= 4 * kLeastTiles;
   return form && large && (kind != ConvKind::BackwardWeight || s.C * s.K <= kMostFilters);
 }
-
-namespace {
-
-bool is_pointwise(const Conv2dShape& s) {
-  return s.R == 1 && s.S == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0;
-}
-
-// oneDNN has its fast code for NHWC images with AVX-512 only. Below that the own direct form is
-// ahead, unless there are so few channels that its patches are short runs.
-bool direct_form_is_faster(const Conv2dShape& s) {
-  constexpr std::int64_t kLeastChannels = 16;
-  static const bool narrow = std::strcmp(cpu_isa(), "v4") != 0;
-  return narrow && s.C >= kLeastChannels;
-}
-
-}  // namespace
 
 bool own_conv_is_faster(ConvKind kind, const Conv2dShape& shape) {
   if (winograd_suits(kind, shape)) return true;

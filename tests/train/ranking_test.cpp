@@ -132,6 +132,18 @@ TEST(Calibration, ATemperatureChangesNoChoice) {
   EXPECT_EQ(certain[0], 1.0F);
 }
 
+// A network that diverged: every figure is one, or none, and nothing is undefined.
+TEST(Calibration, OfWhatIsNoNumberIsWithoutConfidence) {
+  const std::vector<Prediction> predictions{{0, 1, {NAN, NAN}}, {1, 0, {0.75F, 0.25F}}};
+  EXPECT_EQ(confidence_of(predictions[0]), 0);
+  const Calibration calibration = calibration_of(predictions);
+  EXPECT_EQ(calibration.bins[0].n, 1);
+  EXPECT_TRUE(std::isfinite(calibration.expected_error));
+  EXPECT_TRUE(std::isfinite(fit_temperature(predictions)));
+  EXPECT_EQ(triage_curve(predictions).back().kept, 2);
+  EXPECT_EQ(triage_at(predictions, 0.5).kept, 1);
+}
+
 TEST(Triage, KeepsTheConfidentOnes) {
   const std::vector<Prediction> predictions{
       {0, 0, {0.9F, 0.1F}}, {1, 1, {0.75F, 0.25F}}, {2, 1, {0.25F, 0.75F}}, {3, 1, {0.5F, 0.5F}}};

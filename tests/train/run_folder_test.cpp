@@ -68,6 +68,28 @@ TEST(RunFolder, RefusesADamagedRunFile) {
   }
 }
 
+TEST(RunFolder, RemembersWhatTheValidationImagesGave) {
+  const TemporaryFolder folder;
+  const RunFolder run = RunFolder::create(folder.path());
+  EXPECT_TRUE(run.validation(2).empty());
+  run.write_validation(
+      {{"a/\"1\".png", "g", {7, 1, {0.1F, 0.9F}}}, {"b.png", "h", {8, 0, {NAN, 0}}}});
+  const std::vector<ValidationImage> images = run.validation(2);
+  ASSERT_EQ(images.size(), 2U);
+  EXPECT_EQ(images[0].path, "a/\"1\".png");
+  EXPECT_EQ(images[0].group, "g");
+  EXPECT_EQ(images[0].prediction.label, 1);
+  EXPECT_EQ(images[0].prediction.probabilities, (std::vector{0.1F, 0.9F}));
+  EXPECT_TRUE(std::isnan(images[1].prediction.probabilities[0]));
+  EXPECT_THROW(run.validation(3), Error);
+  for (const char* damage : {"{}\n", "[1]\n", "{\n",
+                             R"({"image":1,"group":"","label":0})"
+                             "\n"}) {
+    write_file_durably(run.file("validation.jsonl"), damage);
+    EXPECT_THROW(run.validation(2), Error) << damage;
+  }
+}
+
 TEST(RunFolder, DropsACutOffLineAndWhatWillBeWrittenAgain) {
   const TemporaryFolder folder;
   const RunFolder run = RunFolder::create(folder.path());

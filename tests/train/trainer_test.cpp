@@ -171,6 +171,12 @@ TEST(Trainer, EndsWhenItsTimeIsSpent) {
   ASSERT_EQ(session.epochs_seen.size(), 1U);
   EXPECT_TRUE(session.epochs_seen[0].validation.contains("accuracy"));
   EXPECT_NE(trainer.why_ended().find("time budget"), std::string::npos);
+  Session one(1);  // in the midst of the only epoch
+  one.options.time_budget = 1e-9;
+  Trainer cut_short = one.trainer();
+  cut_short.run(one.hooks);
+  EXPECT_EQ(cut_short.state().step, 1);
+  EXPECT_NE(cut_short.why_ended().find("time budget"), std::string::npos);
 }
 
 // With no patience every epoch whose loss is no new low is followed by a tenth of the rate.
@@ -189,6 +195,7 @@ TEST(Trainer, LowersTheRateOnAPlateau) {
     EXPECT_EQ(now.learning_rate < before.learning_rate, waited) << "epoch " << i + 1;
     if (!waited) least = before.validation.at("loss");
   }
+  EXPECT_GT(falls, 0) << "nothing was tested";
   EXPECT_LE(trainer.state().plateau.factor, std::pow(0.1, falls) * (1 + 1e-12));
 }
 
