@@ -34,12 +34,6 @@ tests() {
     --output-junit "$STAGE_JUNIT" --test-output-size-passed 1000000 "${@:2}"
 }
 
-# The second compiler sees every line; -O0 because only its warnings are wanted.
-clang_build() {
-  command -v clang++-14 >/dev/null || { echo "clang++-14 is not installed" && exit 77; }
-  build build/clang debug -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_CXX_FLAGS_DEBUG=-O0
-}
-
 # The oldest and the newest-tuned architecture: what compiles for these compiles for all. From
 # scratch, because the compiler says only then which kernels need local memory; none may.
 nvcc_build() {
@@ -51,11 +45,20 @@ nvcc_build() {
   tools/checks/spills.sh build/logs/nvcc-kernels.log
 }
 
-export -f build tests clang_build nvcc_build
+export -f build tests nvcc_build
+
+# What is left to `long`: the second compiler's look at tests and benches, and, in the build under
+# sanitizers, its largest parts, the emulator and each instruction set's kernels.
+clang_part=product
+asan_part=(-DLAMELLA_SIMT= -DLAMELLA_CPU_LEVELS=OFF)
+if [[ $tier == long ]]; then
+  clang_part=all
+  asan_part=(-DLAMELLA_SIMT=asan -DLAMELLA_CPU_LEVELS=ON)
+  export LAMELLA_EVERY_LINE=1  # of the traffic tests
+fi
 
 # Budgets, in seconds, for two cores and a fresh clone.
 declare -A total=([fast]=1500 [full]=5000 [long]=16000)
-[[ $tier != long ]] || export LAMELLA_EVERY_LINE=1  # of the traffic tests
 stages_begin "build/logs/test-$tier" "${total[$tier]}"
 stage setup 900 tools/setup.sh test || { stages_end || exit 1; }
 stage format 30 tools/checks/format.sh || true
@@ -68,10 +71,10 @@ if [[ $tier == fast ]]; then
   stage release-tests 150 tests build/release -L fast || true
 else
   stage release-tests 1800 tests build/release || true
-  stage clang 600 clang_build || true
+  stage clang 600 tools/checks/clang.sh build/clang "$clang_part" || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
-  stage asan 2100 build build/asan asan -DLAMELLA_BENCH=OFF || true
+  stage asan 1200 build build/asan asan -DLAMELLA_BENCH=OFF "${asan_part[@]}" || true
   stage asan-tests 600 tests build/asan -L fast || true
   stage nvcc 600 nvcc_build || true
 fi

@@ -30,7 +30,7 @@ SEEDS = (0, 1, 2)
 RATES = {"scratch": (3e-4, 1e-3, 3e-3), "head": (1e-3, 3e-3, 1e-2),
          "last block": (1e-4, 3e-4, 1e-3), "all": (1e-4, 3e-4, 1e-3)}
 COMMON = ("--augment", "flips,turns", "--batch", 12, "--optimizer", "adam", "--schedule", "cosine")
-INCEPTION = ("--model", "inception_v3_tf", "--size", 299, "--channels", 3, "--normalise",
+INCEPTION = ("--model", "inception_v3_tf", "--size", 224, "--channels", 3, "--normalise",
              "0,0,0/1,1,1")
 SQUEEZENET = ("--model", "squeezenet1_1", "--size", 224, "--channels", 3, "--normalise",
               "0.485,0.456,0.406/0.229,0.224,0.225")
