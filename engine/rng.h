@@ -20,7 +20,9 @@ enum class RngStream : std::uint32_t {
   Test,
   Subset,
   Balance,
-  Bootstrap
+  Bootstrap,
+  Noise,
+  Mixup
 };
 
 // Numbers i = 0, 1, 2… of the sequence (seed, stream, substream). Number i is word i % 4 of

@@ -1,28 +1,21 @@
-// Drawing the augmentation of an image, and applying it in one pass over the result.
+// Drawing the augmentation of an image, and the augmentations that only move pixels.
 #include "io/augment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "engine/errors.h"
 #include "engine/rng.h"
+#include "io/augment_steps.h"
 
 namespace lamella {
 namespace {
 
 constexpr std::uint64_t kEpochStride = 0x9E3779B97F4A7C15;
 
-// Position i of a row of n samples continued by reflection about its first and last sample.
-std::int64_t reflect(std::int64_t i, std::int64_t n) {
-  if (i < 0) return -i;
-  return i < n ? i : 2 * n - 2 - i;
-}
-
-}  // namespace
-
-Augmentation draw_augmentation(const AugmentOptions& options, const Preprocess& preprocess,
-                               std::int64_t height, std::int64_t width, std::uint64_t seed,
-                               std::int64_t epoch, std::int64_t image) {
+void check_sizes(const AugmentOptions& options, const Preprocess& preprocess, std::int64_t height,
+                 std::int64_t width) {
   const std::int64_t pad = options.random_crop ? options.pad : 0;
   if (pad < 0 || pad >= height || pad >= width) {
     fail("augmentation: pad is ", pad, " but an image of ", height, "x", width,
@@ -32,40 +25,91 @@ Augmentation draw_augmentation(const AugmentOptions& options, const Preprocess& 
     fail("augmentation: quarter turns need a square input, but it is ", preprocess.height, "x",
          preprocess.width);
   }
-  const std::int64_t room_y = height + 2 * pad - preprocess.height;
-  const std::int64_t room_x = width + 2 * pad - preprocess.width;
-  if (room_y < 0 || room_x < 0) {
+  if (height + 2 * pad < preprocess.height || width + 2 * pad < preprocess.width) {
     fail("augmentation: an image of ", height, "x", width, " is too small for crops of ",
          preprocess.height, "x", preprocess.width);
   }
-  Rng rng(seed + static_cast<std::uint64_t>(epoch) * kEpochStride, RngStream::Augment,
-          static_cast<std::uint32_t>(image));
+}
+
+// The share and the aspect of a resized crop, and its place; a side is never longer than the image.
+void draw_part(Rng& rng, double smallest, std::int64_t height, std::int64_t width,
+               Augmentation& drawn) {
+  const double share = rng.uniform(smallest, 1);
+  const double aspect = std::exp(rng.uniform(std::log(3.0 / 4), std::log(4.0 / 3)));
+  const double place_y = rng.uniform(), place_x = rng.uniform();
+  if (smallest == 1) return;
+  drawn.height = static_cast<double>(height) * std::min(1.0, std::sqrt(share / aspect));
+  drawn.width = static_cast<double>(width) * std::min(1.0, std::sqrt(share * aspect));
+  drawn.y = place_y * (static_cast<double>(height) - drawn.height);
+  drawn.x = place_x * (static_cast<double>(width) - drawn.width);
+}
+
+}  // namespace
+
+void check(const AugmentOptions& options) {
+  const auto in = [](const char* name, double value, double low, double high) {
+    if (value >= low && value <= high) return;
+    fail("augmentation: ", name, " is ", value, "; it goes from ", low, " to ", high);
+  };
+  in("rotate", options.rotate, 0, 180);
+  in("translate", options.translate, 0, 1);
+  in("resized_crop", options.resized_crop, 0.01, 1);
+  in("brightness", options.brightness, 0, 1);
+  in("contrast", options.contrast, 0, 1);
+  in("saturation", options.saturation, 0, 1);
+  in("blur", options.blur, 0, 16);
+  in("noise", options.noise, 0, 1);
+  if (options.random_crop && options.resized_crop < 1) {
+    fail("augmentation: random_crop and resized_crop both choose the part that is seen; use one");
+  }
+}
+
+Augmentation draw_augmentation(const AugmentOptions& options, const Preprocess& preprocess,
+                               std::int64_t height, std::int64_t width, std::uint64_t seed,
+                               std::int64_t epoch, std::int64_t image) {
+  check_sizes(options, preprocess, height, width);
+  const std::int64_t pad = options.random_crop ? options.pad : 0;
+  const std::int64_t room_y = height + 2 * pad - preprocess.height;
+  const std::int64_t room_x = width + 2 * pad - preprocess.width;
   Augmentation drawn;
-  drawn.y = rng.below(static_cast<std::uint32_t>(room_y + 1));
-  drawn.x = rng.below(static_cast<std::uint32_t>(room_x + 1));
+  drawn.height = static_cast<double>(preprocess.height);
+  drawn.width = static_cast<double>(preprocess.width);
+  drawn.noise_seed = seed + static_cast<std::uint64_t>(epoch) * kEpochStride;
+  drawn.noise_substream = static_cast<std::uint32_t>(image);
+  Rng rng(drawn.noise_seed, RngStream::Augment, drawn.noise_substream);
+  const std::int64_t y = rng.below(static_cast<std::uint32_t>(room_y + 1));
+  const std::int64_t x = rng.below(static_cast<std::uint32_t>(room_x + 1));
+  drawn.y = static_cast<double>(options.random_crop ? y - pad : centre_offset(room_y));
+  drawn.x = static_cast<double>(options.random_crop ? x - pad : centre_offset(room_x));
   drawn.flip_horizontal = rng.below(2) == 1 && options.flip_horizontal;
   drawn.flip_vertical = rng.below(2) == 1 && options.flip_vertical;
-  drawn.turns = static_cast<int>(rng.below(4));
-  if (!options.random_crop) {
-    drawn.y = centre_offset(room_y);
-    drawn.x = centre_offset(room_x);
-  }
-  if (!options.quarter_turns) drawn.turns = 0;
+  const int turns = static_cast<int>(rng.below(4));
+  if (options.quarter_turns) drawn.turns = turns;
+  drawn.angle = rng.uniform(-options.rotate, options.rotate);
+  drawn.shift_y = rng.uniform(-options.translate, options.translate);
+  drawn.shift_x = rng.uniform(-options.translate, options.translate);
+  draw_part(rng, options.resized_crop, height, width, drawn);
+  drawn.brightness = rng.uniform(1 - options.brightness, 1 + options.brightness);
+  drawn.contrast = rng.uniform(1 - options.contrast, 1 + options.contrast);
+  drawn.saturation = rng.uniform(1 - options.saturation, 1 + options.saturation);
+  drawn.blur = rng.uniform(0, options.blur);
+  drawn.noise = rng.uniform(0, options.noise);
   return drawn;
 }
 
-Image augment(const Image& fitted, const AugmentOptions& options, const Preprocess& preprocess,
-              const Augmentation& augmentation) {
+Image move_pixels(const Image& fitted, const Preprocess& preprocess,
+                  const Augmentation& augmentation) {
   const std::int64_t height = preprocess.height, width = preprocess.width;
-  const std::int64_t pad = options.random_crop ? options.pad : 0;
+  const auto top = static_cast<std::int64_t>(augmentation.y);
+  const auto left = static_cast<std::int64_t>(augmentation.x);
   // Where row i and column i of the flipped crop begin in the fitted image.
   const auto row_offset = [&](std::int64_t i) {
     if (augmentation.flip_vertical) i = height - 1 - i;
-    return reflect(i + augmentation.y - pad, fitted.height) * fitted.width * fitted.channels;
+    return reflected(i + top, fitted.height) * fitted.width * fitted.channels;
   };
   const auto column_offset = [&](std::int64_t i) {
     if (augmentation.flip_horizontal) i = width - 1 - i;
-    return reflect(i + augmentation.x - pad, fitted.width) * fitted.channels;
+    return reflected(i + left, fitted.width) * fitted.channels;
   };
   // After k turns the pixel (y, x) is the crop's (y, x), (x, last - y), (last - y, last - x) or
   // (last - x, y): one of its offsets depends on y alone, the other on x alone.
@@ -89,6 +133,13 @@ Image augment(const Image& fitted, const AugmentOptions& options, const Preproce
     }
   }
   return result;
+}
+
+Image augment(const Image& fitted, const AugmentOptions& options, const Preprocess& preprocess,
+              const Augmentation& augmentation) {
+  Image image = options.warps() ? warp(fitted, preprocess, augmentation)
+                                : move_pixels(fitted, preprocess, augmentation);
+  return change_tone(std::move(image), augmentation);
 }
 
 }  // namespace lamella

@@ -205,6 +205,7 @@ Loader::Loader(Dataset dataset, const Preprocess& preprocess, const LoaderOption
     : state_(std::make_unique<State>(std::move(dataset), preprocess, options)) {
   State& s = *state_;
   check(preprocess);
+  check(options.augment);
   if (s.dataset.samples.empty()) fail("loader: the data set ", s.dataset.root, " has no images");
   if (options.per_class < 0) fail("loader: per_class is ", options.per_class, "; use 0 or more");
   if (options.batch < 1 || options.threads < 1 || options.ahead < 1) {

@@ -1,6 +1,8 @@
 #include "tools/image_options.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "engine/errors.h"
 #include "tools/common.h"
@@ -35,13 +37,15 @@ void set_normalise(Preprocess& preprocess, const std::string& normalise) {
   preprocess.std = numbers(normalise.substr(slash + 1));
 }
 
-const Preprocess& checked(const Preprocess& preprocess) {
+// What the library refuses of options given by hand is an error of usage.
+template <typename Options>
+const Options& checked(const Options& options) {
   try {
-    check(preprocess);
+    check(options);
   } catch (const Error& error) {
     throw UsageError(error.what());
   }
-  return preprocess;
+  return options;
 }
 
 constexpr const char* kNormaliseHelp =
@@ -113,11 +117,39 @@ void add_preprocess_options(CLI::App& parser, PreprocessOptions& options) {
   add("--exif", options.exif, kExifHelp)->check(CLI::IsMember({"ignore", "apply"}));
 }
 
+const char* const kAugmentHelp =
+    "none, or any of flips, turns, crop, rotate=15 (degrees), translate=0.1 and resized-crop=0.5 "
+    "(shares), brightness=0.2, contrast=0.2, saturation=0.2, blur=1 (pixels), noise=0.02, with "
+    "commas between; these numbers may be left out";
+
 AugmentOptions parse_augment(const std::string& list, std::int64_t size) {
   AugmentOptions options;
   if (list == "none") return options;
+  struct Amount {
+    const char* name;
+    double* value;
+    double usual;
+  };
+  const Amount amounts[] = {{"rotate", &options.rotate, 15},
+                            {"translate", &options.translate, 0.1},
+                            {"resized-crop", &options.resized_crop, 0.5},
+                            {"brightness", &options.brightness, 0.2},
+                            {"contrast", &options.contrast, 0.2},
+                            {"saturation", &options.saturation, 0.2},
+                            {"blur", &options.blur, 1},
+                            {"noise", &options.noise, 0.02}};
   for (const std::string& word : split_list(list)) {
-    if (word == "flips") {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const auto amount = std::find_if(std::begin(amounts), std::end(amounts),
+                                     [&](const Amount& a) { return name == a.name; });
+    if (amount != std::end(amounts)) {
+      *amount->value =
+          equals == std::string::npos ? amount->usual : number_in(word.substr(equals + 1));
+      if (std::isnan(*amount->value)) {
+        throw UsageError("--augment: '" + word + "' has no number after '='");
+      }
+    } else if (word == "flips") {
       options.flip_horizontal = options.flip_vertical = true;
     } else if (word == "turns") {
       options.quarter_turns = true;
@@ -125,10 +157,10 @@ AugmentOptions parse_augment(const std::string& list, std::int64_t size) {
       options.random_crop = true;
       options.pad = size / 8;
     } else {
-      throw UsageError("--augment: there is no '" + word + "'; use flips, turns, crop or none");
+      throw UsageError("--augment: there is no '" + word + "'; use " + kAugmentHelp);
     }
   }
-  return options;
+  return checked(options);
 }
 
 }  // namespace lamella::tool

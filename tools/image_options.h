@@ -29,8 +29,10 @@ struct PreprocessOptions {
 };
 void add_preprocess_options(CLI::App& parser, PreprocessOptions& options);
 
-// "flips,turns,crop" in any order and number, or "none". The crop is drawn from the image with a
-// border of an eighth of its size, mirrored. Throws UsageError.
+// Words in any order and number, or "none": flips, turns, crop (drawn from the image with a border
+// of an eighth of its size, mirrored), and the amounts of AugmentOptions as "rotate=30", or without
+// a number for a usual one. Throws UsageError.
 AugmentOptions parse_augment(const std::string& list, std::int64_t size);
+extern const char* const kAugmentHelp;
 
 }  // namespace lamella::tool
