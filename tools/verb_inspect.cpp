@@ -5,7 +5,7 @@
 #include <set>
 
 #include "engine/errors.h"
-#include "io/image.h"
+#include "io/data_check.h"
 #include "tools/common.h"
 #include "tools/progress.h"
 #include "train/run_folder.h"
@@ -17,36 +17,31 @@ namespace {
 struct InspectArguments {
   std::string target, model, json;
   std::int64_t size = 256, channels = 1, classes = 14;
-  bool auxiliary = false;
+  bool auxiliary = false, strict = false;
   GroupOptions groups;
 };
 
 // --- a folder of images -----------------------------------------------------------------------
-struct ImageKinds {
-  std::map<std::string, std::int64_t> sizes, kinds;  // "256x256", "8-bit gray": how many images
-  std::vector<std::pair<std::string, std::string>> unreadable;  // file, reason
-};
-
-ImageKinds look_at_images(const Dataset& dataset) {
-  ImageKinds seen;
-  Progress progress("inspect", static_cast<std::int64_t>(dataset.samples.size()), "images");
-  std::int64_t done = 0;
-  for (const Sample& sample : dataset.samples) {
-    try {
-      const Image image = read_image(dataset.file(sample));
-      ++seen.sizes[text(image.height, "x", image.width)];
-      ++seen.kinds[text(image.bit_depth, "-bit ", image.channels == 3 ? "RGB" : "gray")];
-    } catch (const Error& error) {
-      seen.unreadable.emplace_back(sample.path, error.what());
-    }
-    progress.update(++done);
+void add_rows(const Dataset& dataset, const DataCheck& check, Json& json) {
+  const auto path = [&](std::int64_t i) {
+    return dataset.samples[static_cast<std::size_t>(i)].path;
+  };
+  json["unreadable"] = Json::array();
+  for (const auto& [index, reason] : check.unreadable) {
+    json["unreadable"].push_back({{"file", path(index)}, {"reason", reason}});
   }
-  return seen;
+  json["twins"] = Json::array();
+  for (const Twins& twins : check.twins) {
+    json["twins"].push_back(
+        {{"first", path(twins.first)}, {"second", path(twins.second)}, {"exact", twins.exact}});
+  }
 }
 
 Json describe_data(const InspectArguments& args) {
   const Dataset dataset = read_dataset(args.target, {args.groups.column, args.groups.pattern, ""});
-  const ImageKinds seen = look_at_images(dataset);
+  Progress progress("inspect", static_cast<std::int64_t>(dataset.samples.size()), "images");
+  const DataCheck check =
+      check_data(dataset, {}, [&](std::int64_t done) { progress.update(done); });
   Json json = {{"schema", "lamella.inspect/1"},
                {"kind", "data"},
                {"images", dataset.samples.size()},
@@ -63,12 +58,13 @@ Json describe_data(const InspectArguments& args) {
   }
   json["splits"] = splits;
   json["groups"] = {{"n", groups.size()}, {"source", dataset.group_source}};
-  json["sizes"] = seen.sizes;
-  json["kinds"] = seen.kinds;
-  json["unreadable"] = Json::array();
-  for (const auto& [file, reason] : seen.unreadable) {
-    json["unreadable"].push_back({{"file", file}, {"reason", reason}});
-  }
+  json["sizes"] = check.sizes;
+  json["kinds"] = check.kinds;
+  json["mean"] = check.mean;
+  json["std"] = check.std;
+  add_rows(dataset, check, json);
+  json["doubts"] = doubts_of(dataset, check);
+  for (const std::string& note : dataset.notes) json["doubts"].push_back(note);
   return json;
 }
 
@@ -171,7 +167,7 @@ int run(const InspectArguments& args) {
   }
   if (!args.json.empty()) put_json(args.json, json);
   if (args.json != "-") print(json);
-  return 0;
+  return args.strict && !json.value("doubts", Json::array()).empty() ? 1 : 0;
 }
 
 }  // namespace
@@ -192,6 +188,7 @@ Verb add_inspect(CLI::App& app) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   parser->add_flag("--auxiliary", args->auxiliary, "the network with its auxiliary classifiers");
+  parser->add_flag("--strict", args->strict, "of data: exit status 1 where there are doubts");
   add_group_options(*parser, args->groups);
   add_json_option(*parser, args->json);
   parser->footer("Example:\n  lamella inspect crops\n  lamella inspect --model cbr_small");

@@ -3,36 +3,22 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "engine/errors.h"
+#include "io/data_check.h"
 #include "io/loader.h"
 #include "tools/arguments.h"
-#include "tools/image_options.h"
 #include "tools/interrupt.h"
 #include "tools/picture.h"
 #include "tools/progress.h"
-#include "tools/transfer_options.h"
+#include "tools/train_options.h"
 #include "train/format.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
 
 namespace lamella::tool {
 namespace {
-
-struct TrainArguments {
-  std::string model, data, out, resume, config, json;
-  TransferArguments transfer;
-  ImageOptions image;
-  std::string augment = "none";
-  std::int64_t batch = 12;
-  TrainOptions train;
-  SplitOptions split;
-  GroupOptions groups;
-  DeviceOptions device;
-  double train_fraction = 1;
-  std::int64_t per_class = 0;
-  bool log_steps = false;
-};
 
 // Everything a run is made of, in the order it is built.
 struct Session {
@@ -41,8 +27,9 @@ struct Session {
   std::unique_ptr<Loader> train, validation;  // validation: null where there are no such images
   std::unique_ptr<Context> ctx;
   Model model;
-  RunFolder run;
   RunInfo info;
+  TrainOptions options;
+  std::optional<RunFolder> run;  // comes last: what is refused leaves no folder
 };
 
 LoaderOptions loader_options(const TrainArguments& args, bool training) {
@@ -65,7 +52,6 @@ RunInfo describe(const TrainArguments& args, const Session& s, const Preprocess&
   info.data = {std::filesystem::absolute(args.data).lexically_normal().string(),
                fingerprint(s.data.dataset), s.data.split, s.train->images(),
                s.validation ? s.validation->images() : 0};
-  info.next_command = program_name() + " train --resume " + shell_quoted(s.run.path());
   return info;
 }
 
@@ -77,9 +63,36 @@ void check_same_data(const RunInfo& then, const RunInfo& now) {
   }
 }
 
+// The look at every image that --strict and --skip-bad ask for.
+void look_through(const TrainArguments& args, OpenData& data) {
+  Dataset& dataset = data.dataset;
+  for (const std::string& note : dataset.notes) std::fprintf(stderr, "%s\n", note.c_str());
+  if (!args.strict && !args.skip_bad) return;
+  Progress progress("look", static_cast<std::int64_t>(dataset.samples.size()), "images");
+  DataCheck check = check_data(dataset, {}, [&](std::int64_t done) { progress.update(done); });
+  if (args.skip_bad && !check.unreadable.empty()) {
+    for (const auto& [index, reason] : check.unreadable) {
+      std::fprintf(stderr, "left out: %s\n", reason.c_str());
+    }
+    data.split += text("; ", check.unreadable.size(), " unreadable images left out");
+  }
+  if (args.strict) {
+    DataCheck rest = check;
+    if (args.skip_bad) rest.unreadable.clear();
+    std::vector<std::string> doubts = doubts_of(dataset, rest);
+    doubts.insert(doubts.end(), dataset.notes.begin(), dataset.notes.end());
+    if (!doubts.empty()) {
+      fail("--strict stops: ", doubts.front(), " (the first of ", doubts.size(),
+           " doubts; lamella inspect ", shell_quoted(args.data), " lists them)");
+    }
+  }
+  if (args.skip_bad) drop_unreadable(dataset, check);
+}
+
 Session open_session(const TrainArguments& args) {
   const Preprocess preprocess = args.image.preprocess();
   OpenData data = open_data(args.data, args.groups, args.split);
+  look_through(args, data);
   Dataset training = data.dataset.subset(Split::Train);
   if (args.train_fraction < 1) {
     keep_fraction(training, Split::Train, args.train_fraction, args.train.seed);
@@ -97,29 +110,42 @@ Session open_session(const TrainArguments& args) {
                  static_cast<std::int64_t>(data.dataset.classes.size())};
   args.transfer.add_to(spec);
   Model model = make_model(*ctx, spec);
-  RunFolder run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
-  Session session{std::move(data), held_out.samples, std::move(train), std::move(validation),
-                  std::move(ctx),  std::move(model), std::move(run),   {}};
+  TrainOptions options = args.train;
+  options.loss.class_weights = parse_class_weights(args.class_weight, train->dataset());
+  Session session{std::move(data),
+                  held_out.samples,
+                  std::move(train),
+                  std::move(validation),
+                  std::move(ctx),
+                  std::move(model),
+                  {},
+                  std::move(options),
+                  {}};
   session.info = describe(args, session, preprocess);
   return session;
 }
 
+void open_folder(const TrainArguments& args, Session& s) {
+  s.run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
+  s.info.next_command = program_name() + " train --resume " + shell_quoted(s.run->path());
+}
+
 void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
   start_weights(*s.ctx, s.model, args.transfer, args.image.preprocess(), args.train.seed);
-  s.run.write_recipe(format_recipe(recipe_of(
+  s.run->write_recipe(format_recipe(recipe_of(
       parser, {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}})));
 }
 
 void start_again(Session& s, Trainer& trainer) {
-  const RunInfo then = s.run.info();
+  const RunInfo then = s.run->info();
   check_same_data(then, s.info);
-  const NewestCheckpoint newest = read_newest_checkpoint(s.run.path());
+  const NewestCheckpoint newest = read_newest_checkpoint(s.run->path());
   if (!newest.note.empty()) std::fprintf(stderr, "%s\n", newest.note.c_str());
   for (const std::string& difference : bit_differences(newest.file, s.info.build)) {
     std::fprintf(stderr, "the resumed run cannot give the same bits: %s\n", difference.c_str());
   }
   trainer.resume(newest.file, newest.path);
-  s.run.rewind_logs(trainer.state());
+  s.run->rewind_logs(trainer.state());
   s.info.best_epoch = then.best_epoch;
   s.info.best_confusion = then.best_confusion;
   const TrainState& state = trainer.state();
@@ -159,25 +185,25 @@ TrainHooks make_hooks(const TrainArguments& args, Session& s, Progress& progress
   TrainHooks hooks;
   const std::int64_t images = s.train->images();
   hooks.step = [&, images](const StepRecord& record) {
-    if (args.log_steps) s.run.append(record);
+    if (args.log_steps) s.run->append(record);
     const std::int64_t done = std::min(record.batch * args.batch, images);
     progress.update(
         (record.epoch - 1) * images + done,
         text("epoch ", record.epoch, "/", args.train.epochs, " loss ", fixed(record.loss, 4)));
   };
   hooks.best = [&](const TensorFile& weights, const EpochRecord& record, const Evaluation& made) {
-    s.run.write_best(weights);
-    s.run.write_validation(validation_images(s.held_out, made));
+    s.run->write_best(weights);
+    s.run->write_validation(validation_images(s.held_out, made));
     s.info.best_epoch = record.epoch;
     s.info.best_confusion = made.confusion;
-    s.run.write_info(s.info);
+    s.run->write_info(s.info);
   };
   hooks.epoch = [&](const EpochRecord& record) {
-    s.run.append(record);
-    s.run.write_report(pictures_of(s));
+    s.run->append(record);
+    s.run->write_report(pictures_of(s));
     progress.line(sentence(record, args.train.epochs));
   };
-  hooks.checkpoint = [&](const TensorFile& file) { write_checkpoint(s.run.path(), file); };
+  hooks.checkpoint = [&](const TensorFile& file) { write_checkpoint(s.run->path(), file); };
   hooks.cancel = interrupted;
   return hooks;
 }
@@ -189,16 +215,16 @@ void finish(Session& s, const std::string& status, const std::string& reason) {
     // Images that had no part in training, nor in the choice of the best epoch, come first.
     const bool has_test = !s.data.dataset.subset(Split::Test).samples.empty();
     s.info.next_command = program_name() + (has_test || s.validation ? " eval " : " predict ") +
-                          shell_quoted(s.run.path()) + (has_test ? " --split test" : "") +
+                          shell_quoted(s.run->path()) + (has_test ? " --split test" : "") +
                           (has_test || s.validation ? "" : " IMAGES");
   }
-  s.run.write_info(s.info);
-  s.run.write_report(pictures_of(s));
+  s.run->write_info(s.info);
+  s.run->write_report(pictures_of(s));
 }
 
 int report(const TrainArguments& args, const Session& s) {
   if (!args.json.empty()) {
-    put_json(args.json, parse_json(read_text_file(s.run.file("run.json")), "run.json"));
+    put_json(args.json, parse_json(read_text_file(s.run->file("run.json")), "run.json"));
     if (args.json == "-") return 0;
   }
   if (s.info.best_epoch > 0 && s.validation) {
@@ -209,15 +235,16 @@ int report(const TrainArguments& args, const Session& s) {
         static_cast<long long>(s.info.best_epoch), m.accuracy, m.accuracy_low, m.accuracy_high,
         m.balanced_accuracy, m.macro.f1);
   }
-  std::printf("run folder: %s\nnext: %s\n", s.run.path().c_str(), s.info.next_command.c_str());
+  std::printf("run folder: %s\nnext: %s\n", s.run->path().c_str(), s.info.next_command.c_str());
   return 0;
 }
 
 [[noreturn]] void give_up(Session& s, const std::string& reason) {
   finish(s, "failed", reason);
-  const bool kept = std::filesystem::exists(s.run.file("checkpoint-last.safetensors"));
-  fail(reason, kept ? "; the last checkpoint is kept in " + s.run.path()
-                    : "; nothing was saved yet: remove " + s.run.path() + " to use the name again");
+  const bool kept = std::filesystem::exists(s.run->file("checkpoint-last.safetensors"));
+  fail(reason, kept
+                   ? "; the last checkpoint is kept in " + s.run->path()
+                   : "; nothing was saved yet: remove " + s.run->path() + " to use the name again");
 }
 
 int train(const TrainArguments& args, Session& s, Trainer& trainer) {
@@ -254,13 +281,14 @@ int run(const TrainArguments& args, const CLI::App& parser) {
   if (args.data.empty()) throw UsageError("train needs --data, a folder with a folder per class");
   if (args.out.empty() && args.resume.empty()) throw UsageError("train needs --out, a new folder");
   Session s = open_session(args);
-  Trainer trainer(*s.ctx, s.model, *s.train, s.validation.get(), args.train, s.info.card);
+  Trainer trainer(*s.ctx, s.model, *s.train, s.validation.get(), s.options, s.info.card);
+  open_folder(args, s);
   if (args.resume.empty()) {
     start_fresh(args, parser, s);
   } else {
     start_again(s, trainer);
   }
-  s.run.write_info(s.info);
+  s.run->write_info(s.info);
   std::fprintf(stderr,
                "%s on %s with %d threads: %lld training and %lld validation images, %zu "
                "classes\n",
@@ -270,117 +298,12 @@ int run(const TrainArguments& args, const CLI::App& parser) {
   return train(args, s, trainer);
 }
 
-// Which images, and which of them for what.
-void add_data_options(CLI::App& parser, TrainArguments& a) {
-  parser.add_option("--data", a.data, "folder with a folder of images per class");
-  parser
-      .add_option("--val-fraction", a.split.validation,
-                  "share kept for validation where the folders hold no split")
-      ->capture_default_str();
-  parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
-      ->capture_default_str();
-  parser
-      .add_option(
-          "--per-class", a.per_class,
-          "images of every class in an epoch, drawn anew each time, and repeated where there "
-          "are fewer; 0: every image once")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  parser
-      .add_option("--train-fraction", a.train_fraction,
-                  "share of each class's training images to use, whole groups; smaller shares are "
-                  "part of larger ones")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  add_group_options(parser, a.groups);
-}
-
-// How the learning rate changes, and when the run ends.
-void add_schedule_options(CLI::App& parser, TrainOptions& a) {
-  parser.add_option("--schedule", a.schedule, "constant, step, cosine, restarts or plateau")
-      ->capture_default_str();
-  parser
-      .add_option("--warmup-epochs", a.warmup_epochs,
-                  "epochs of a learning rate that rises to --lr")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  parser.add_option("--restart-epochs", a.restart_epochs, "of restarts: epochs of the first cycle")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  parser
-      .add_option("--restart-factor", a.restart_factor,
-                  "of restarts: how many times as long each further cycle is")
-      ->capture_default_str();
-  parser
-      .add_option(
-          "--patience", a.patience,
-          "of plateau: epochs without a lower validation loss, after which the learning rate "
-          "falls to a tenth")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  parser
-      .add_option("--stop-after", a.stop_after,
-                  "epochs without a higher validation accuracy that end the run; 0: none do")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  parser
-      .add_option("--time-budget", a.time_budget,
-                  "seconds of training after which the run ends; 0: it goes on to the last epoch")
-      ->capture_default_str();
-}
-
-void add_options(CLI::App& parser, TrainArguments& a) {
-  parser.add_option("--model", a.model, "network to train");
-  add_transfer_options(parser, a.transfer);
-  add_data_options(parser, a);
-  add_image_options(parser, a.image);
-  parser.add_option("--augment", a.augment, "any of flips,turns,crop, or none")
-      ->capture_default_str();
-  parser.add_option("--batch", a.batch, "images per step")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  parser.add_option("--epochs", a.train.epochs, "0 writes the initial weights and stops")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  parser.add_option("--lr", a.train.learning_rate, "learning rate")->capture_default_str();
-  parser.add_option("--optimizer", a.train.optimiser.name, "adam, adamw or sgd")
-      ->capture_default_str();
-  parser.add_option("--momentum", a.train.optimiser.momentum, "of sgd")->capture_default_str();
-  parser
-      .add_option("--weight-decay", a.train.optimiser.weight_decay,
-                  "added to the gradient; adamw takes it off the weights")
-      ->capture_default_str();
-  parser
-      .add_option("--clip-norm", a.train.optimiser.clip_norm,
-                  "largest norm of all gradients together; larger ones are scaled to it; 0: off")
-      ->capture_default_str();
-  parser
-      .add_option("--label-smoothing", a.train.label_smoothing,
-                  "share of each target spread over all classes")
-      ->capture_default_str();
-  add_schedule_options(parser, a.train);
-  parser.add_option("--seed", a.train.seed, "of weights, order, augmentation, dropout and split")
-      ->capture_default_str();
-  parser
-      .add_option("--checkpoint-every", a.train.checkpoint_every,
-                  "steps between checkpoints inside an epoch; 0: at its end only")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-  parser.add_flag("--log-steps", a.log_steps, "write the loss of every step to steps.jsonl");
-  add_device_options(parser, a.device);
-  parser.add_option("--out", a.out, "run folder to make")->configurable(false);
-  parser.add_option("--resume", a.resume, "run folder to go on with")->configurable(false);
-  parser.add_option("--config", a.config, "recipe of options; what is typed wins")
-      ->configurable(false);
-  add_json_option(parser, a.json);
-}
-
 }  // namespace
 
 Verb add_train(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("train", "train a network on a folder of images");
   auto args = std::make_shared<TrainArguments>();
-  add_options(*parser, *args);
+  add_train_options(*parser, *args);
   parser->footer(
       "Example:\n  lamella train --model cbr_small --data crops --size 128 --epochs 14 "
       "--augment flips,turns --out run1\n  lamella train --resume run1");

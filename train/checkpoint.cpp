@@ -70,6 +70,15 @@ std::string prev_path(const std::string& folder) {
   return folder + "/checkpoint-prev.safetensors";
 }
 
+// What is kept beside the weights.
+Optimiser::State state_tensors(const Optimiser& optimiser, const WeightAverage* average) {
+  Optimiser::State tensors = optimiser.state();
+  if (average != nullptr) {
+    tensors.insert(tensors.end(), average->state().begin(), average->state().end());
+  }
+  return tensors;
+}
+
 TensorFile read_checked(const std::string& path) {
   TensorFile file = read_safetensors(path);
   const auto stored = file.metadata.find(kHashKey);
@@ -82,9 +91,10 @@ TensorFile read_checked(const std::string& path) {
 }  // namespace
 
 TensorFile make_checkpoint(Context& ctx, const Model& model, const ModelCard& card,
-                           const Optimiser& optimiser, const TrainState& state) {
+                           const Optimiser& optimiser, const WeightAverage* average,
+                           const TrainState& state) {
   TensorFile file = model_file(ctx, model, card);
-  for (const auto& [name, tensor] : optimiser.state()) {
+  for (const auto& [name, tensor] : state_tensors(optimiser, average)) {
     std::vector<std::int64_t> dims;
     for (int i = 0; i < tensor.shape().rank(); ++i) dims.push_back(tensor.dim(i));
     file.tensors[kOptimiserPrefix + name] =
@@ -118,23 +128,25 @@ TrainState state_of(const TensorFile& checkpoint, const std::string& name) {
 }
 
 TrainState restore_checkpoint(Context& ctx, const Model& model, Optimiser& optimiser,
-                              const TensorFile& checkpoint, const std::string& name) {
+                              const WeightAverage* average, const TensorFile& checkpoint,
+                              const std::string& name) {
   const TrainState state = state_of(checkpoint, name);
   std::int64_t updates = 0;
   const auto stored_updates = checkpoint.metadata.find("run.updates");
   if (stored_updates == checkpoint.metadata.end()) fail(name, " has no 'run.updates'");
   parse(stored_updates->second, updates, name + ": run.updates");
   std::vector<std::vector<float>> values;
-  for (const auto& [key, tensor] : optimiser.state()) {
+  const Optimiser::State tensors = state_tensors(optimiser, average);
+  for (const auto& [key, tensor] : tensors) {
     const auto found = checkpoint.tensors.find(kOptimiserPrefix + key);
     if (found == checkpoint.tensors.end() || found->second.count() != tensor.count()) {
-      fail(name, " does not fit the optimiser: '", key, "' is missing or of another size");
+      fail(name, " does not fit the run's options: '", key, "' is missing or of another size");
     }
     values.push_back(found->second.to_f32());
   }
   load_parameters(ctx, model, checkpoint, name);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    ctx.copy_from_host(values[i], optimiser.state()[i].second);
+    ctx.copy_from_host(values[i], tensors[i].second);
   }
   optimiser.set_updates(updates);
   return state;

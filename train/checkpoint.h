@@ -8,6 +8,7 @@
 #include "train/build_info.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
+#include "train/weight_average.h"
 #include "weights/model_io.h"
 
 namespace lamella {
@@ -28,15 +29,18 @@ struct TrainState {
   Plateau plateau;  // of the schedule of this name
 };
 
-// The weights under their own names with the model's card, the optimiser's state behind
-// kOptimiserPrefix, `state` and `build` in the metadata, and a hash over all of it.
+// The weights under their own names with the model's card, the state of the optimiser and of the
+// average of weights (null: there is none) behind kOptimiserPrefix, `state` and `build` in the
+// metadata, and a hash over all of it.
 TensorFile make_checkpoint(Context& ctx, const Model& model, const ModelCard& card,
-                           const Optimiser& optimiser, const TrainState& state);
+                           const Optimiser& optimiser, const WeightAverage* average,
+                           const TrainState& state);
 
-// Loads weights and optimiser and returns where the run stood. Throws Error when the file does not
-// fit the model or the optimiser.
+// Loads weights, optimiser and average and returns where the run stood. Throws Error when the file
+// does not fit them.
 TrainState restore_checkpoint(Context& ctx, const Model& model, Optimiser& optimiser,
-                              const TensorFile& checkpoint, const std::string& name);
+                              const WeightAverage* average, const TensorFile& checkpoint,
+                              const std::string& name);
 
 // Where the run stood, without loading. Throws Error when `checkpoint` is none.
 TrainState state_of(const TensorFile& checkpoint, const std::string& name);

@@ -19,28 +19,27 @@ bool cancelled(const TrainHooks& hooks) {
   return hooks.cancel && hooks.cancel();
 }
 
-}  // namespace
-
-Tensor data_loss(Context& ctx, const std::vector<Model::Output>& outputs, const Tensor& labels,
-                 const CrossEntropyOptions& options) {
-  Tensor sum;
-  for (const Model::Output& output : outputs) {
-    Tensor loss = softmax_cross_entropy(ctx, output.logits, labels, options);
-    if (output.weight != 1) loss = scale(ctx, loss, output.weight);
-    sum = sum.defined() ? add(ctx, sum, loss) : loss;
+// The data's part of the loss.
+Tensor loss_of(Context& ctx, const Model& model, const Batch& batch, const LossOptions& options) {
+  if (options.mixup == 0) {
+    const auto outputs = model.outputs(ctx, input_of(ctx, model, batch));
+    return data_loss(ctx, outputs, ctx.from_host(batch.labels, {batch.N}), options);
   }
-  return sum;
+  const std::int64_t classes = model.spec().classes;
+  const MixedBatch mixed = mix_batch(batch, classes, options.mixup, ctx.seed, ctx.step);
+  const auto outputs = model.outputs(ctx, input_of(ctx, model, mixed.batch));
+  return data_loss(ctx, outputs, ctx.from_host(mixed.targets, {batch.N, classes}), options);
 }
 
+}  // namespace
+
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate, float label_smoothing) {
+                  double learning_rate, const LossOptions& options) {
   const GradScope gradients(ctx, true);
   ctx.training = true;
   ctx.tape.clear();
   model.zero_grad();
-  const auto outputs = model.outputs(ctx, input_of(ctx, model, batch));
-  const Tensor labels = ctx.from_host(batch.labels, {batch.N});
-  Tensor loss = data_loss(ctx, outputs, labels, {Tensor(), label_smoothing});
+  Tensor loss = loss_of(ctx, model, batch, options);
   const Tensor penalty = model.penalty(ctx);
   if (penalty.defined()) loss = add(ctx, loss, penalty);
   const double value = ctx.item(loss);
@@ -69,6 +68,9 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
   OptimiserOptions optimiser = options.optimiser;
   optimiser.late_starts = options.freeze.unfreeze_every > 0;
   optimiser_ = make_optimiser(ctx, model, optimiser);
+  if (options.average_decay != 0) {
+    average_ = std::make_unique<WeightAverage>(ctx, model, options.average_decay);
+  }
   schedule_ = make_schedule();
   state_.seed = options.seed;
 }
@@ -90,9 +92,7 @@ void Trainer::check_options() const {
   at_least("stop_after", o.stop_after, 0);
   at_least("time_budget", o.time_budget, 0);
   at_least("unfreeze_every", o.freeze.unfreeze_every, 0);
-  if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) {
-    fail("label smoothing = ", o.label_smoothing, "; use 0 to 1");
-  }
+  check(o.loss, model_.spec().classes);
   if (train_.images() < 1) fail("there is no image to train on");
   const bool watches = o.schedule == "plateau" || o.stop_after > 0;
   if (watches && validation_ == nullptr) {
@@ -127,7 +127,7 @@ std::string Trainer::why_ended() const {
 }
 
 void Trainer::resume(const TensorFile& checkpoint, const std::string& name) {
-  state_ = restore_checkpoint(ctx_, model_, *optimiser_, checkpoint, name);
+  state_ = restore_checkpoint(ctx_, model_, *optimiser_, average_.get(), checkpoint, name);
   if (state_.seed != options_.seed) {
     fail(name, " was trained with seed ", state_.seed, ", not ", options_.seed);
   }
@@ -138,7 +138,7 @@ void Trainer::resume(const TensorFile& checkpoint, const std::string& name) {
 }
 
 TensorFile Trainer::snapshot() const {
-  return make_checkpoint(ctx_, model_, card_, *optimiser_, state_);
+  return make_checkpoint(ctx_, model_, card_, *optimiser_, average_.get(), state_);
 }
 
 TrainOutcome Trainer::run(const TrainHooks& hooks) {
@@ -167,8 +167,9 @@ bool Trainer::run_batches(const TrainHooks& hooks) {
   auto lap = Clock::now();
   while (train_.next(batch)) {
     const double lr = schedule_.at(state_.step) * state_.plateau.factor;
-    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.label_smoothing);
+    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.loss);
     ++state_.step;
+    if (average_) average_->update(ctx_, state_.step);
     ++state_.batch;
     state_.loss_sum += loss * static_cast<double>(batch.N);
     state_.loss_images += batch.N;
@@ -195,6 +196,18 @@ bool Trainer::finish_epoch(const TrainHooks& hooks) {
   record.train_loss = state_.loss_sum / static_cast<double>(state_.loss_images);
   record.seconds = state_.epoch_seconds;
   record.images_per_s = static_cast<double>(state_.loss_images) / state_.epoch_seconds;
+  record.weights_hash = weights_hash(ctx_, model_);
+  if (!judge_epoch(hooks, record)) return false;
+  ++state_.epoch;
+  state_.batch = state_.loss_images = 0;
+  state_.loss_sum = state_.epoch_seconds = 0;
+  if (hooks.epoch) hooks.epoch(record);
+  if (hooks.checkpoint) hooks.checkpoint(snapshot());
+  return true;
+}
+
+bool Trainer::judge_epoch(const TrainHooks& hooks, EpochRecord& record) {
+  const AveragedWeights averaged(ctx_, average_.get());
   Evaluation evaluation{{}, 0, Confusion(model_.spec().classes)};
   double accuracy = 0;
   if (validation_ != nullptr) {
@@ -210,18 +223,12 @@ bool Trainer::finish_epoch(const TrainHooks& hooks) {
                          {"balanced_accuracy", metrics.balanced_accuracy},
                          {"macro_f1", metrics.macro.f1}};
   }
-  record.weights_hash = weights_hash(ctx_, model_);
   record.best = validation_ == nullptr || accuracy > state_.best_accuracy;
   if (record.best) {
     state_.best_accuracy = accuracy;
     state_.best_epoch = record.epoch;
     if (hooks.best) hooks.best(model_file(ctx_, model_, card_), record, evaluation);
   }
-  ++state_.epoch;
-  state_.batch = state_.loss_images = 0;
-  state_.loss_sum = state_.epoch_seconds = 0;
-  if (hooks.epoch) hooks.epoch(record);
-  if (hooks.checkpoint) hooks.checkpoint(snapshot());
   return true;
 }
 

@@ -12,8 +12,10 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/freezing.h"
+#include "train/loss.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
+#include "train/weight_average.h"
 
 namespace lamella {
 
@@ -32,8 +34,11 @@ struct TrainOptions {
   double time_budget = 0;
   OptimiserOptions optimiser;
   FreezeOptions freeze;
-  float label_smoothing = 0;          // of the training loss, in [0, 1]
-  std::uint64_t seed = 0;             // of dropout
+  LossOptions loss;
+  // Decay of the average of weights (weight_average.h) that is validated and counts as the result;
+  // 0: the weights themselves are.
+  double average_decay = 0;
+  std::uint64_t seed = 0;             // of dropout and mixup
   std::int64_t checkpoint_every = 0;  // steps between checkpoints inside an epoch; 0: none
 };
 
@@ -69,14 +74,11 @@ struct TrainHooks {
 
 enum class TrainOutcome { Finished, Cancelled };
 
-// The mean cross-entropy of all classifiers of a network, each with its weight.
-Tensor data_loss(Context& ctx, const std::vector<Model::Output>& outputs, const Tensor& labels,
-                 const CrossEntropyOptions& options = {});
-
 // One update: forward, cross-entropy plus the model's penalty, backward, optimiser. Returns the
-// loss. Throws Error before the update when the loss is not finite. Adds one to ctx.step.
+// loss. Throws Error before the update when the loss is not finite. Adds one to ctx.step. Mixup
+// is addressed by ctx.seed and ctx.step.
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate, float label_smoothing = 0);
+                  double learning_rate, const LossOptions& loss = {});
 
 class Trainer {
  public:
@@ -103,7 +105,9 @@ class Trainer {
   Schedule make_schedule() const;
   bool out_of_time() const;
   bool run_batches(const TrainHooks& hooks);   // of one epoch; false when cancelled
-  bool finish_epoch(const TrainHooks& hooks);  // validation and records; false when cancelled
+  bool finish_epoch(const TrainHooks& hooks);  // judgement and records; false when cancelled
+  // Validation, and whether it is the best so far; false when cancelled.
+  bool judge_epoch(const TrainHooks& hooks, EpochRecord& record);
   TensorFile snapshot() const;
 
   Context& ctx_;
@@ -114,6 +118,7 @@ class Trainer {
   ModelCard card_;
   Schedule schedule_;
   std::unique_ptr<Optimiser> optimiser_;
+  std::unique_ptr<WeightAverage> average_;  // null: none is kept
   TrainState state_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "tests/tools/tool_process.h"
 #include "tools/npy.h"
+#include "weights/durable_file.h"
 
 namespace lamella {
 namespace {
@@ -65,6 +66,11 @@ TEST_F(ContractTest, BadUsageIsTwoAndFailureIsOne) {
       {"train", "--resume", trained(), "--lr", "1"},
       {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--dtype", "bf16"},
       {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--augment", "fog"},
+      {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--augment", "blur=x"},
+      {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--augment",
+       "blur=99"},
+      {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--class-weight",
+       "x=1"},
       {"eval", trained(), "--split", "holiday"},
       {"predict", trained()},
       {"forward", "--model", "cbr_tiny"},
@@ -81,6 +87,8 @@ TEST_F(ContractTest, BadUsageIsTwoAndFailureIsOne) {
       {"train", "--model", "no_net", "--data", data(), "--out", file("x")},
       {"train", "--model", "cbr_tiny", "--data", data(), "--out", trained()},
       {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--device", "tpu"},
+      {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--mixup", "9"},
+      {"train", "--model", "cbr_tiny", "--data", data(), "--out", file("x"), "--optimizer", "x"},
       {"train", "--resume", file("absent")},
       {"eval", file("absent")},
       {"predict", trained(), file("absent.png")},
@@ -92,6 +100,65 @@ TEST_F(ContractTest, BadUsageIsTwoAndFailureIsOne) {
     EXPECT_NE(answer.err, "");
   }
   EXPECT_FALSE(std::filesystem::exists(file("x"))) << "a refused run must leave nothing";
+}
+
+TEST_F(ContractTest, DoubtsAboutDataAreToldAndStopStrictRuns) {
+  EXPECT_EQ(run_tool({"inspect", data(), "--strict"}).status, 0);
+  std::filesystem::copy(data(), file("doubtful"), std::filesystem::copy_options::recursive);
+  std::vector<std::string> images;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(file("doubtful"))) {
+    if (entry.path().extension() == ".png") images.push_back(entry.path().string());
+  }
+  ASSERT_GT(images.size(), 4U);
+  std::ofstream(images[0]) << "no image";
+  const std::vector<std::string> train = {
+      "train", "--model", "cbr_tiny", "--data", file("doubtful"), "--size", "32", "--epochs", "1"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), train.begin(), train.end());
+    return run_tool(more);
+  };
+  const Answer inspect = run_tool({"inspect", file("doubtful"), "--strict", "--json"});
+  EXPECT_EQ(inspect.status, 1);
+  EXPECT_EQ(parse_json(inspect.out, "stdout").at("unreadable").size(), 1U);
+  EXPECT_EQ(parse_json(inspect.out, "stdout").at("doubts").size(), 1U);
+  const Answer strict = with({"--out", file("y"), "--strict"});
+  EXPECT_EQ(strict.status, 1);
+  EXPECT_NE(strict.err.find("--strict stops"), std::string::npos) << strict.err;
+  EXPECT_FALSE(std::filesystem::exists(file("y")));
+  const Answer skipped = with({"--out", file("y"), "--strict", "--skip-bad"});
+  EXPECT_EQ(skipped.status, 0) << skipped.err;
+  EXPECT_NE(skipped.err.find("left out: "), std::string::npos) << skipped.err;
+  EXPECT_NE(read_text_file(file("y") + "/run.json").find("1 unreadable images left out"),
+            std::string::npos);
+  EXPECT_EQ(run_tool({"train", "--resume", file("y")}).status, 0);
+}
+
+TEST_F(ContractTest, TrainsWithEverythingAtOnce) {
+  const Answer answer = run_tool(
+      {"train",
+       "--model",
+       "cbr_tiny",
+       "--data",
+       data(),
+       "--size",
+       "32",
+       "--epochs",
+       "1",
+       "--out",
+       file("everything"),
+       "--augment",
+       "flips,turns,rotate,translate=0.2,resized-crop,brightness,contrast,saturation,blur,noise",
+       "--mixup",
+       "0.2",
+       "--ema",
+       "0.9",
+       "--class-weight",
+       "auto",
+       "--label-smoothing",
+       "0.1"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  const std::string recipe = read_text_file(file("everything") + "/recipe.toml");
+  EXPECT_NE(recipe.find("mixup = 0.2"), std::string::npos) << recipe;
 }
 
 TEST_F(ContractTest, RunFolderHoldsWhatTheContractSays) {

@@ -21,7 +21,7 @@ class CheckpointTest : public ::testing::Test {
     TrainState state;
     state.step = step;
     state.loss_sum = 0.1 + static_cast<double>(step);
-    return make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam, state);
+    return make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam, nullptr, state);
   }
   std::int64_t newest_step(std::string* note = nullptr) {
     const NewestCheckpoint newest = read_newest_checkpoint(folder.path());
@@ -52,12 +52,13 @@ TEST_F(CheckpointTest, RemembersEverythingExactly) {
   TrainState state{3,    5,       123, 0xFFFFFFFFFFFFFFFFU, 0.1 + 0.2, 77, 1e-300,
                    12.5, 2.0 / 3, 2,   {0.1, 0.7, 3}};
   adam->set_updates(41);
-  write_checkpoint(folder.path(),
-                   make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam, state));
+  write_checkpoint(folder.path(), make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam,
+                                                  nullptr, state));
   const NewestCheckpoint newest = read_newest_checkpoint(folder.path());
   Model other = make_model(ctx, kStripesNet);
   const auto other_adam = make_optimiser(ctx, other, {});
-  const TrainState read = restore_checkpoint(ctx, other, *other_adam, newest.file, newest.path);
+  const TrainState read =
+      restore_checkpoint(ctx, other, *other_adam, nullptr, newest.file, newest.path);
   EXPECT_EQ(read.epoch, state.epoch);
   EXPECT_EQ(read.batch, state.batch);
   EXPECT_EQ(read.step, state.step);

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
 
 #include "engine/errors.h"
 #include "tests/train/memory_source.h"
@@ -58,7 +60,7 @@ TEST(Trainer, LearnsTwoClasses) {
 // With the whole target spread over both classes the loss cannot fall below log 2.
 TEST(Trainer, SmoothsLabels) {
   Session session(2);
-  session.options.label_smoothing = 1;
+  session.options.loss.label_smoothing = 1;
   session.trainer().run(session.hooks);
   EXPECT_GE(session.epochs_seen.back().train_loss, std::log(2.0) - 1e-6);
 }
@@ -70,42 +72,62 @@ TEST(Trainer, RepeatsItself) {
   EXPECT_EQ(first.hash(), second.hash());
 }
 
+using Configure = std::function<void(TrainOptions&)>;
+using Bits = std::map<std::string, StoredTensor>;
+
+// Of everything the last checkpoint keeps: weights, the optimiser's state, averages.
+Bits bits_of_three_epochs(Session& session, Trainer& trainer) {
+  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
+  return {session.checkpoint.tensors.begin(), session.checkpoint.tensors.end()};
+}
+
 // Stops after `stop` batches, builds everything anew from the checkpoint, and goes on.
-std::string hash_with_a_stop_after(int stop, const OptimiserOptions& optimiser) {
+Bits bits_with_a_stop_after(int stop, const Configure& configure) {
   TensorFile checkpoint;
   {
-    Session session(3, optimiser);
+    Session session(3);
+    configure(session.options);
     int batches = 0;
     session.hooks.cancel = [&] { return batches >= stop; };
     session.hooks.step = [&](const StepRecord&) { ++batches; };
     EXPECT_EQ(session.trainer().run(session.hooks), TrainOutcome::Cancelled);
     checkpoint = session.checkpoint;
   }
-  Session session(3, optimiser);
+  Session session(3);
+  configure(session.options);
   Trainer trainer = session.trainer();
   trainer.resume(checkpoint, "checkpoint");
   EXPECT_EQ(trainer.state().step, stop);
-  EXPECT_EQ(trainer.run(session.hooks), TrainOutcome::Finished);
-  return session.hash();
+  return bits_of_three_epochs(session, trainer);
 }
 
-void expect_same_bits_from(const OptimiserOptions& optimiser, const std::vector<int>& stops) {
-  Session straight(3, optimiser);
-  straight.trainer().run(straight.hooks);
+void expect_same_bits(const Configure& configure, const std::vector<int>& stops) {
+  Session straight(3);
+  configure(straight.options);
+  Trainer trainer = straight.trainer();
+  const Bits expected = bits_of_three_epochs(straight, trainer);
   for (const int stop : stops) {
-    EXPECT_EQ(hash_with_a_stop_after(stop, optimiser), straight.hash())
-        << optimiser.name << ", stopped after batch " << stop << " of 12";
+    const Bits found = bits_with_a_stop_after(stop, configure);
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [name, tensor] : expected) {
+      EXPECT_EQ(found.at(name).data, tensor.data)
+          << name << ", stopped after batch " << stop << " of 12";
+    }
   }
 }
 
 // Batches 4 and 12 are the last of an epoch, 1 and 5 the first.
 TEST(Trainer, GoesOnToTheSameBitsFromAnyBatch) {
-  expect_same_bits_from(named("adam"), {1, 4, 5, 11, 12});
-  expect_same_bits_from(named("sgd"), {7});
-  OptimiserOptions clipped = named("adamw");
-  clipped.clip_norm = 0.5F;
-  clipped.weight_decay = 0.1F;
-  expect_same_bits_from(clipped, {7});
+  expect_same_bits([](TrainOptions&) {}, {1, 4, 5, 11, 12});
+  expect_same_bits([](TrainOptions& o) { o.optimiser.name = "sgd"; }, {7});
+  const auto everything = [](TrainOptions& o) {
+    o.optimiser.name = "adamw";
+    o.optimiser.clip_norm = 0.5F;
+    o.optimiser.weight_decay = 0.1F;
+    o.loss = {0.1F, {1, 2}, 0.4};
+    o.average_decay = 0.9;
+  };
+  expect_same_bits(everything, {4, 7});
 }
 
 TEST(Trainer, HandsOutCheckpointsInsideAnEpoch) {
@@ -233,7 +255,7 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   wrong.learning_rate = NAN;
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   wrong = {};
-  wrong.label_smoothing = 1.5F;
+  wrong.loss.label_smoothing = 1.5F;
   EXPECT_THROW(Trainer(session.ctx, session.model, session.train, nullptr, wrong, {}), Error);
   wrong = {};
   for (const char* schedule : {"sawtooth", "plateau"}) {  // none; one that needs validation images
@@ -251,6 +273,10 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   TensorFile without = session.checkpoint;
   std::erase_if(without.tensors, [](const auto& t) { return t.first.starts_with("optimiser/"); });
   EXPECT_THROW(trainer.resume(without, "checkpoint"), Error) << "no optimiser state";
+  other.options.seed = 0;
+  other.options.optimiser = {};
+  other.options.average_decay = 0.9;
+  EXPECT_THROW(other.trainer().resume(session.checkpoint, "checkpoint"), Error) << "no averages";
   Batch batch{1, 16, 32, 1, std::vector<float>(16 * 32), {0}, {0}};
   EXPECT_THROW(input_of(session.ctx, session.model, batch), Error) << "another image size";
 }
