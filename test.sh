@@ -47,12 +47,14 @@ nvcc_build() {
 
 export -f build tests nvcc_build
 
-# What is left to `long`: the second compiler's look at tests and benches, and, in the build under
-# sanitizers, its largest parts, the emulator and each instruction set's kernels.
+# What is left to `long`: the second compiler's look at tests and benches, and, under sanitizers, the
+# largest parts of the build, the emulator and each instruction set's kernels, and the slowest tests.
 clang_part=product
+asan_tests=(-L fast -E ten_losses)
 asan_part=(-DLAMELLA_SIMT= -DLAMELLA_CPU_LEVELS=OFF)
 if [[ $tier == long ]]; then
   clang_part=all
+  asan_tests=(-L fast)
   asan_part=(-DLAMELLA_SIMT=asan -DLAMELLA_CPU_LEVELS=ON)
   export LAMELLA_EVERY_LINE=1  # of the traffic tests
 fi
@@ -74,8 +76,8 @@ else
   stage clang 600 tools/checks/clang.sh build/clang "$clang_part" || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true
-  stage asan 1200 build build/asan asan -DLAMELLA_BENCH=OFF "${asan_part[@]}" || true
-  stage asan-tests 600 tests build/asan -L fast || true
+  stage asan 1500 build build/asan asan -DLAMELLA_BENCH=OFF "${asan_part[@]}" || true
+  stage asan-tests 900 tests build/asan "${asan_tests[@]}" || true
   stage nvcc 600 nvcc_build || true
 fi
 if [[ $tier == long ]]; then
