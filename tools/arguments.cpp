@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tools/cross_validate.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
 
@@ -50,8 +51,8 @@ std::vector<std::string> expand_arguments(std::vector<std::string> arguments) {
   Recipe recipe;
   if (const std::string run = value_of(arguments, "resume"); !run.empty()) {
     check_resume(arguments);
-    const RunFolder folder = RunFolder::open(run);
-    recipe = parse_recipe(folder.recipe(), folder.file("recipe.toml"));
+    if (!is_cross_validation(run)) RunFolder::open(run);  // or says why not
+    recipe = parse_recipe(read_text_file(run + "/recipe.toml"), run + "/recipe.toml");
   } else if (const std::string file = value_of(arguments, "config"); !file.empty()) {
     recipe = parse_recipe(read_text_file(file), file);
   }

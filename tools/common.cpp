@@ -5,7 +5,9 @@
 
 #include "engine/errors.h"
 #include "io/preprocess.h"
+#include "tools/cross_validate.h"
 #include "tools/profile_table.h"
+#include "train/folds.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
 #include "weights/published.h"
@@ -68,6 +70,16 @@ std::string weight_file(const std::string& path) {
   return RunFolder::open(path).file(kBestModel);
 }
 
+std::vector<std::string> weight_files(const std::string& path) {
+  if (!is_cross_validation(path)) return {weight_file(path)};
+  const Json made = read_cross_validation(path);
+  std::vector<std::string> files;
+  for (const Json& run : made.at("runs")) {
+    files.push_back(path + "/" + run.at("folder").get<std::string>() + "/" + kBestModel);
+  }
+  return files;
+}
+
 ModelCard card_of(const TensorFile& file, const std::string& name, const std::string& model) {
   if (has_card(file) || model.empty()) {
     const ModelCard card = read_card(file, name);
@@ -98,10 +110,49 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
   return {card, load_model(ctx, file, name, card)};
 }
 
+std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
+                                   const std::string& model) {
+  std::vector<OpenModel> members;
+  for (const std::string& file : weight_files(path)) {
+    members.push_back(open_model(ctx, file, model));
+    const ModelCard &first = members.front().card, &card = members.back().card;
+    if (card.labels != first.labels || card.preprocessing != first.preprocessing) {
+      fail(file, " knows other classes or reads other pixels than the other models of ", path);
+    }
+  }
+  return members;
+}
+
 void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch) {
   constexpr std::int64_t kWorth = 3;  // batches
   if (images >= kWorth * batch) model = model.inference_form(ctx, batch);
 }
+
+namespace {
+
+// Makes one fold of the training images the validation images, and a test of those there were.
+void take_fold(Dataset& dataset, const SplitOptions& options) {
+  std::vector<Sample*> training;
+  std::vector<std::int32_t> labels;
+  std::vector<std::string> groups;
+  for (Sample& sample : dataset.samples) {
+    if (sample.split != Split::Train) {
+      sample.split = Split::Test;
+      continue;
+    }
+    training.push_back(&sample);
+    labels.push_back(sample.label);
+    groups.push_back(sample.group);
+  }
+  const auto seed = options.seed + static_cast<std::uint64_t>(options.repeat - 1);
+  const std::vector<int> folds =
+      grouped_folds(labels, groups, static_cast<int>(options.folds), seed);
+  for (std::size_t i = 0; i < folds.size(); ++i) {
+    if (folds[i] == options.fold - 1) training[i]->split = Split::Validation;
+  }
+}
+
+}  // namespace
 
 OpenData open_data(const std::string& dir, const GroupOptions& groups,
                    const SplitOptions& options) {
@@ -110,16 +161,24 @@ OpenData open_data(const std::string& dir, const GroupOptions& groups,
   dataset_options.group_pattern = groups.pattern;
   OpenData data{read_dataset(dir, dataset_options), "ready-made, by folder", false};
   if (!data.dataset.has_splits) {
-    const double train = 1 - options.validation - options.test;
-    if (!(options.validation >= 0 && options.test >= 0 && train > 0)) {
-      throw UsageError(text("--val-fraction ", options.validation, " and --test-fraction ",
-                            options.test, " leave nothing to train on"));
+    const double validation = options.folds > 0 ? 0 : options.validation;
+    const double train = 1 - validation - options.test;
+    if (!(validation >= 0 && options.test >= 0 && train > 0)) {
+      throw UsageError(text("--val-fraction ", validation, " and --test-fraction ", options.test,
+                            " leave nothing to train on"));
     }
-    split(data.dataset, {train, options.validation, options.test}, options.seed);
+    split(data.dataset, {train, validation, options.test}, options.seed);
     data.drawn = true;
-    data.split =
-        text("drawn with seed ", options.seed, ": validation ", options.validation, ", test ",
-             options.test, " of each class; kept together: ", data.dataset.group_source);
+    data.split = text("drawn with seed ", options.seed, ": validation ", validation, ", test ",
+                      options.test, " of each class; kept together: ", data.dataset.group_source);
+  }
+  if (options.folds > 0 && options.fold > 0) {
+    take_fold(data.dataset, options);
+    data.drawn = true;
+    data.split += text("; validation: fold ", options.fold, " of ", options.folds,
+                       " of the training images, drawn with seed ",
+                       options.seed + static_cast<std::uint64_t>(options.repeat - 1),
+                       "; kept together: ", data.dataset.group_source);
   }
   return data;
 }

@@ -66,6 +66,8 @@ void add_group_options(CLI::App& parser, GroupOptions& options);
 // --- files ------------------------------------------------------------------------------------
 // The weight file meant by `path`: itself, or the best model of the run folder it names.
 std::string weight_file(const std::string& path);
+// Of all members where `path` is the folder of a cross-validation; else as weight_file.
+std::vector<std::string> weight_files(const std::string& path);
 struct OpenModel {
   ModelCard card;
   Model model;
@@ -75,14 +77,20 @@ struct OpenModel {
 ModelCard card_of(const TensorFile& file, const std::string& name, const std::string& model);
 // `model` names the network where the file has no card.
 OpenModel open_model(Context& ctx, const std::string& path, const std::string& model = "");
+// All that weight_files(path) names; they know the same classes and read the same pixels.
+std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
+                                   const std::string& model = "");
 
 // Turns the model into its inference form, where so many images are worth the run that this takes.
 void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch);
 
-// Splits that the folders do not have are made with these fractions.
+// Splits that the folders do not have are made with these fractions. With `folds`, validation is
+// fold number `fold` of the training images (train/folds.h) with seed + repeat - 1, and what the
+// folders hold out for validation is a test; with fold 0 nothing is taken from the training images.
 struct SplitOptions {
   double validation = 0.2, test = 0.0;
   std::uint64_t seed = 0;
+  std::int64_t folds = 0, fold = 0, repeat = 1;
 };
 struct OpenData {
   Dataset dataset;

@@ -19,6 +19,17 @@ void add_data_options(CLI::App& parser, TrainArguments& a) {
   parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
       ->capture_default_str();
   parser
+      .add_option("--folds", a.split.folds,
+                  "cross-validation: so many folds of the training images, groups kept together; "
+                  "a run without each of them, which judges it, and then all runs together")
+      ->check(CLI::Range(2, 1000));
+  parser.add_option("--repeats", a.repeats, "of the cross-validation, each with folds of its own")
+      ->check(CLI::Range(1, 1000));
+  parser.add_option("--fold", a.split.fold, "train only the run without this fold, from 1")
+      ->check(CLI::Range(1, 1000));
+  parser.add_option("--repeat", a.split.repeat, "of --fold: its repeat, from 1")
+      ->check(CLI::Range(1, 1000));
+  parser
       .add_option(
           "--per-class", a.per_class,
           "images of every class in an epoch, drawn anew each time, and repeated where there "

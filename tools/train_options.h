@@ -24,7 +24,9 @@ struct TrainArguments {
   DeviceOptions device;
   double train_fraction = 1;
   std::int64_t per_class = 0;
+  std::int64_t repeats = 1;  // of a cross-validation
   bool log_steps = false, strict = false, skip_bad = false;
+  bool quiet = false;  // nothing on stdout: one run of several
 };
 void add_train_options(CLI::App& parser, TrainArguments& arguments);
 

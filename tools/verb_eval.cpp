@@ -1,5 +1,4 @@
 // lamella eval: how well a trained model does on labelled images.
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -7,12 +6,14 @@
 #include "engine/errors.h"
 #include "io/loader.h"
 #include "tools/common.h"
+#include "tools/cross_validate.h"
 #include "tools/image_options.h"
 #include "tools/interrupt.h"
 #include "tools/probability_scores.h"
 #include "tools/scores.h"
-#include "train/evaluate.h"
+#include "train/ensemble.h"
 #include "train/run_folder.h"
+#include "weights/durable_file.h"
 
 namespace lamella::tool {
 namespace {
@@ -31,13 +32,18 @@ struct EvalArguments {
 
 // What a run's recipe says about its data, where the command line does not.
 void take_from_recipe(EvalArguments& args) {
-  const RunFolder run = RunFolder::open(args.run);
-  args.fingerprint = run.info().data.fingerprint;
-  for (const auto& [key, value] : parse_recipe(run.recipe(), run.file("recipe.toml"))) {
+  args.fingerprint = is_cross_validation(args.run)
+                         ? read_cross_validation(args.run).at("fingerprint").get<std::string>()
+                         : RunFolder::open(args.run).info().data.fingerprint;
+  const std::string recipe = args.run + "/recipe.toml";
+  for (const auto& [key, value] : parse_recipe(read_text_file(recipe), recipe)) {
     if (key == "data" && args.data.empty()) args.data = value;
     if (key == "seed" && args.parser->count("--seed") == 0) {
       args.fractions.seed = std::stoull(value);
     }
+    if (key == "folds") args.fractions.folds = std::stoll(value);
+    if (key == "fold") args.fractions.fold = std::stoll(value);
+    if (key == "repeat") args.fractions.repeat = std::stoll(value);
     if (key == "val-fraction") args.fractions.validation = std::stod(value);
     if (key == "test-fraction") args.fractions.test = std::stod(value);
     if (key == "group-column" && args.groups.column.empty()) args.groups.column = value;
@@ -69,20 +75,6 @@ Dataset choose(const EvalArguments& args) {
   return dataset;
 }
 
-// Numbers the classes as the model does; the data may lack some of them.
-void relabel(Dataset& dataset, const std::vector<std::string>& labels) {
-  std::vector<std::int32_t> number;
-  for (const std::string& name : dataset.classes) {
-    const auto found = std::find(labels.begin(), labels.end(), name);
-    if (found == labels.end()) fail("the model has no class '", name, "', which the data has");
-    number.push_back(static_cast<std::int32_t>(found - labels.begin()));
-  }
-  for (Sample& sample : dataset.samples) {
-    sample.label = number[static_cast<std::size_t>(sample.label)];
-  }
-  dataset.classes = labels;
-}
-
 Json to_json(const EvalArguments& args, const Metrics& metrics, const Evaluation& evaluation,
              const ProbabilityScores& more, const std::vector<std::string>& labels) {
   Json json = {{"schema", "lamella.eval/1"}, {"data", args.data}, {"split", args.split}};
@@ -108,12 +100,13 @@ int run(EvalArguments args) {
   const std::string source = args.weights.empty() ? args.run : args.weights;
   if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
   const auto ctx = make_context(args.device);
-  OpenModel opened = open_model(*ctx, source, args.model);
-  const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
+  std::vector<OpenModel> members = open_models(*ctx, source, args.model);
+  const ModelCard card = members.front().card;
+  const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, source);
   if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
   Dataset dataset = choose(args);
-  relabel(dataset, opened.card.labels);
+  use_classes(dataset, card.labels);
   LoaderOptions options;
   options.batch = args.batch;
   options.shuffle = false;
@@ -121,20 +114,24 @@ int run(EvalArguments args) {
   const std::vector<Sample> samples = dataset.samples;
   const std::string group_source = dataset.group_source;
   Loader loader(std::move(dataset), preprocess, options);
-  make_ready(*ctx, opened.model, loader.images(), args.batch);
   watch_interrupts();
-  const Evaluation evaluation = evaluate(*ctx, opened.model, loader, interrupted);
-  print_profile(args.device);
+  std::vector<Evaluation> judgements;
+  for (OpenModel& member : members) {
+    make_ready(*ctx, member.model, loader.images(), args.batch);
+    judgements.push_back(evaluate(*ctx, member.model, loader, interrupted));
+  }
   if (interrupted()) fail("interrupted before the last image");
+  const Evaluation evaluation = mean_of(judgements);
+  print_profile(args.device);
   const Metrics metrics = metrics_of(evaluation.confusion);
   const ProbabilityScores more = more_scores(args, evaluation, samples, group_source);
   if (!args.json.empty()) {
-    put_json(args.json, to_json(args, metrics, evaluation, more, opened.card.labels));
+    put_json(args.json, to_json(args, metrics, evaluation, more, card.labels));
   }
   if (args.json != "-") {
     std::printf("%s of %s\n", args.split == "all" ? "all images" : (args.split + " split").c_str(),
                 args.data.c_str());
-    print_scores(metrics, evaluation.loss, opened.card.labels);
+    print_scores(metrics, evaluation.loss, card.labels);
     print(more);
   }
   return 0;
@@ -147,7 +144,8 @@ Verb add_eval(CLI::App& app) {
   auto args = std::make_shared<EvalArguments>();
   args->parser = parser;
   args->split = "validation";
-  parser->add_option("run", args->run, "run folder or weight file");
+  parser->add_option("run", args->run,
+                     "run folder, cross-validation (all its models together), or weight file");
   parser->add_option("--weights", args->weights, "weight file, instead of the run's best model");
   parser->add_option("--model", args->model,
                      "network of a weight file that does not say it, such as torchvision's");

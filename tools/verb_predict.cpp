@@ -51,12 +51,14 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
   return files;
 }
 
-// Classifies in batches; an image that cannot be read is set aside with its reason.
+// Classifies in batches, by the mean of the members' probabilities; an image that cannot be read is
+// set aside with its reason.
 class Classifier {
  public:
-  Classifier(Context& ctx, const Model& model, Preprocess preprocess, std::int64_t batch)
+  Classifier(Context& ctx, const std::vector<OpenModel>& members, Preprocess preprocess,
+             std::int64_t batch)
       : ctx_(ctx),
-        model_(model),
+        members_(members),
         preprocess_(std::move(preprocess)),
         most_(static_cast<std::size_t>(batch)) {}
 
@@ -80,9 +82,8 @@ class Classifier {
                 std::move(pixels_),
                 {},
                 {}};
-    const Tensor logits = model_.forward(ctx_, input_of(ctx_, model_, batch));
-    const std::vector<float> all = ctx_.to_host(softmax(ctx_, logits));
-    const std::int64_t classes = model_.spec().classes;
+    const std::vector<float> all = probabilities_of(batch);
+    const std::int64_t classes = members_.front().model.spec().classes;
     for (std::int64_t n = 0; n < batch.N; ++n) {
       const auto row = all.begin() + n * classes;
       results.push_back({waiting_[static_cast<std::size_t>(n)], {row, row + classes}});
@@ -95,8 +96,20 @@ class Classifier {
   std::vector<Skipped> skipped;
 
  private:
+  std::vector<float> probabilities_of(const Batch& batch) {
+    std::vector<float> mean;
+    for (const OpenModel& member : members_) {
+      const Tensor logits = member.model.forward(ctx_, input_of(ctx_, member.model, batch));
+      const std::vector<float> own = ctx_.to_host(softmax(ctx_, logits));
+      mean.resize(own.size());
+      for (std::size_t i = 0; i < own.size(); ++i) mean[i] += own[i];
+    }
+    for (float& p : mean) p /= static_cast<float>(members_.size());
+    return mean;
+  }
+
   Context& ctx_;
-  const Model& model_;
+  const std::vector<OpenModel>& members_;
   Preprocess preprocess_;
   std::size_t most_;
   std::vector<std::string> waiting_;
@@ -159,20 +172,23 @@ int run(PredictArguments args) {
   }
   if (args.paths.empty()) throw UsageError("predict needs at least one image or folder of images");
   const auto ctx = make_context(args.device);
-  OpenModel opened = open_model(*ctx, args.weights, args.model);
-  const Preprocess preprocess = preprocess_from_metadata(opened.card.preprocessing);
+  std::vector<OpenModel> members = open_models(*ctx, args.weights, args.model);
+  const ModelCard card = members.front().card;
+  const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, args.weights);
   const std::vector<std::string> files = expand(args.paths);
-  make_ready(*ctx, opened.model, static_cast<std::int64_t>(files.size()), args.batch);
-  Classifier classifier(*ctx, opened.model, preprocess, args.batch);
+  for (OpenModel& member : members) {
+    make_ready(*ctx, member.model, static_cast<std::int64_t>(files.size()), args.batch);
+  }
+  Classifier classifier(*ctx, members, preprocess, args.batch);
   for (const std::string& file : files) classifier.add(file);
   classifier.flush();
   print_profile(args.device);
   for (const Skipped& skipped : classifier.skipped) {
     std::fprintf(stderr, "skipped: %s\n", skipped.reason.c_str());
   }
-  if (!args.json.empty()) put_json(args.json, to_json(args, classifier, opened.card.labels));
-  if (args.json != "-") print(args, classifier, opened.card.labels);
+  if (!args.json.empty()) put_json(args.json, to_json(args, classifier, card.labels));
+  if (args.json != "-") print(args, classifier, card.labels);
   if (classifier.results.empty()) fail("no image could be read");
   return classifier.skipped.empty() ? 0 : 1;
 }
@@ -184,7 +200,8 @@ Verb add_predict(CLI::App& app) {
   auto args = std::make_shared<PredictArguments>();
   parser
       ->add_option("paths", args->paths,
-                   "run folder or weight file (unless --weights), then images and folders of them")
+                   "run folder, cross-validation (all its models together) or weight file (unless "
+                   "--weights), then images and folders of them")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   parser->add_option("--weights", args->weights, "weight file");
   parser->add_option("--model", args->model,

@@ -14,6 +14,7 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
     below["weights"] = "weights models layers engine kernels"
     below["train"] = "train models layers weights engine kernels"
     below["io"] = "io train models layers weights engine kernels"
+    below["capi"] = "capi io train models layers weights engine kernels"
     below["tools"] = "tools io train models layers weights engine kernels"
 
     # Where each dependency may be seen; "one" means by a single file.
@@ -24,8 +25,9 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
     home["cuda_runtime.h"] = "kernels/cuda"; home["cuda_bf16.h"] = "kernels/cuda"
     home["cuda_fp16.h"] = "kernels/cuda"
     # The C library, the compiler, OpenMP and the sanitizers are the platform.
-    platform = "^(sys/.*|(dlfcn|elf|errno|execinfo|fcntl|immintrin|link|omp|poll|pthread|sched" \
-      "|setjmp|signal|stdint|termios|time|ucontext|unistd|cxxabi)\\.h|sanitizer/.*|[a-z_0-9]+)$"
+    platform = "^(sys/.*|(cxxabi|dlfcn|elf|errno|execinfo|fcntl|immintrin|link|omp|poll|pthread" \
+      "|sched|setjmp|signal|stddef|stdint|termios|time|ucontext|unistd)\\.h|sanitizer/.*" \
+      "|[a-z_0-9]+)$"
   }
   function bad(what) { print FILENAME ":" FNR ": " what; wrong = 1 }
   function contains(list, word) { return index(" " list " ", " " word " ") > 0 }
