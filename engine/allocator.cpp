@@ -90,10 +90,11 @@ Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
   }
   update_held();
   if (data == nullptr) {
-    fail("out of memory on ", backend_.name, ": asked for ", mib(bytes), ", held ",
-         mib(stats_.held), " of which ", mib(stats_.held - stats_.live), " free",
-         cap_ != 0 ? text(", cap ", mib(cap_)) : std::string(),
-         "; use a smaller batch or image size, or raise the memory cap");
+    throw MemoryError(text("out of memory on ", backend_.name, ": asked for ", mib(bytes),
+                           ", held ", mib(stats_.held), " of which ",
+                           mib(stats_.held - stats_.live), " free",
+                           cap_ != 0 ? text(", cap ", mib(cap_)) : std::string(),
+                           "; use a smaller batch or image size, or raise the memory cap"));
   }
   segment_bytes_ += segment;
   update_held();

@@ -12,6 +12,12 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Memory that the device does not have, or that a cap does not allow.
+class MemoryError : public Error {
+ public:
+  using Error::Error;
+};
+
 // Joins its arguments as a stream would print them.
 template <class... Parts>
 std::string text(const Parts&... parts) {

@@ -7,8 +7,8 @@ list(FILTER classes EXCLUDE REGEX "\\.(csv|txt)$")
 list(GET classes 0 class)
 file(GLOB images ${class}/*.png)
 list(GET images 0 image)
-execute_process(COMMAND ${EXAMPLE} ${FOLDER} ${image} OUTPUT_VARIABLE answer
+execute_process(COMMAND ${EXAMPLE} ${FOLDER} ${image} ${MODEL} OUTPUT_VARIABLE answer
   COMMAND_ERROR_IS_FATAL ANY)
-if(NOT answer MATCHES "^[A-Za-z_ -]+: [01]\\.[0-9]+\n$")
+if(NOT answer MATCHES "(^|\n)[A-Za-z_ -]+[:,] [01]\\.[0-9]+\n$")
   message(FATAL_ERROR "the example answered '${answer}'")
 endif()

@@ -224,4 +224,17 @@ Dataset read_dataset(const std::string& dir, const DatasetOptions& options) {
   return dataset;
 }
 
+void use_classes(Dataset& dataset, const std::vector<std::string>& labels) {
+  std::vector<std::int32_t> number;
+  for (const std::string& name : dataset.classes) {
+    const auto found = std::find(labels.begin(), labels.end(), name);
+    if (found == labels.end()) fail("the model has no class '", name, "', which the data has");
+    number.push_back(static_cast<std::int32_t>(found - labels.begin()));
+  }
+  for (Sample& sample : dataset.samples) {
+    sample.label = number[static_cast<std::size_t>(sample.label)];
+  }
+  dataset.classes = labels;
+}
+
 }  // namespace lamella

@@ -54,6 +54,10 @@ struct DatasetOptions {
 // straddles ready-made splits is a note.
 Dataset read_dataset(const std::string& dir, const DatasetOptions& options = {});
 
+// Numbers the classes as in `labels`, of which the data may lack some. Throws Error for a class
+// that is none of them.
+void use_classes(Dataset& dataset, const std::vector<std::string>& labels);
+
 struct SplitFractions {
   double train = 0.6, validation = 0.2, test = 0.2;  // >= 0, sum 1
 };
