@@ -47,8 +47,8 @@ nvcc_build() {
 
 export -f build tests nvcc_build
 
-# What is left to `long`: the second compiler's look at tests and benches, and, under sanitizers, the
-# largest parts of the build, the emulator and each instruction set's kernels, and the slowest tests.
+# What is left to `long`: the second compiler's look at tests and benches; and, under sanitizers,
+# the emulator, the kernels of each instruction set, and the slowest tests.
 clang_part=product
 asan_tests=(-L fast -E ten_losses)
 asan_part=(-DLAMELLA_SIMT= -DLAMELLA_CPU_LEVELS=OFF)
