@@ -49,8 +49,10 @@ typedef struct lamella_device_options {
   size_t size;           /* of this struct */
   const char* device;    /* "auto", "cpu", "cuda" or "simt"; default "auto" */
   int32_t threads;       /* of the processor; 0, the default: all */
-  uint64_t memory_limit; /* bytes for weights and intermediate results; 0, the default: no limit. A
-                            call that would pass it fails before its work starts. */
+  uint64_t memory_limit; /* bytes for weights and intermediate results; 0, the default: no limit.
+                           A call that would pass it fails, and changes nothing; predictions
+                           never do, since lamella_open() has taken what they need. Images
+                           while they are read and resized are not counted. */
 } lamella_device_options;
 /* In: the size of the struct as the program knows it. Out: the defaults. */
 LAMELLA_API void lamella_device_options_init(lamella_device_options* options, size_t size);
@@ -59,7 +61,7 @@ LAMELLA_API void lamella_device_options_init(lamella_device_options* options, si
 typedef struct lamella_model lamella_model;
 
 /* Opens a weight file or the best model of a run folder, and makes it ready: predictions take no
- * more memory from the machine than this call did, but for decoding files.
+ * more of the memory that memory_limit counts than this call did.
  *   path     in: of the file or folder; it need not exist afterwards
  *   options  in: NULL for the defaults
  *   model    out: a handle, to be given to lamella_close() once */

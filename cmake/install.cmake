@@ -31,6 +31,8 @@ install(EXPORT lamella NAMESPACE lamella:: FILE lamellaConfig.cmake DESTINATION 
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/lamellaConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/lamellaConfigVersion.cmake DESTINATION ${package_folder})
+file(RELATIVE_PATH pc_to_headers ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+  ${CMAKE_INSTALL_FULL_INCLUDEDIR}/lamella)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/lamella.pc.in ${CMAKE_BINARY_DIR}/lamella.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/lamella.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 # The names of the ImageNet classes are in liblamella; their licence stands in that file.

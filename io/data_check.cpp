@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 
@@ -19,12 +20,7 @@ constexpr std::int64_t kThumbnail = 16;
 constexpr int kBits = 6;  // of 64 that may differ
 constexpr double kCorrelation = 0.98;
 
-// What is kept of an image to find its twins.
-struct Look {
-  std::uint64_t bits = 0;                                  // of the difference hash
-  std::string pixels;                                      // hash of size and samples
-  std::array<float, kThumbnail * kThumbnail> thumbnail{};  // mean 0, norm 1; or all 0: constant
-};
+using Thumbnail = std::array<float, kThumbnail * kThumbnail>;  // mean 0, norm 1; 0: constant
 
 // Bit 8 y + x: whether pixel (y, x + 1) of the image reduced to 8 x 9 is brighter than (y, x).
 std::uint64_t difference_hash(const Image& gray) {
@@ -39,34 +35,56 @@ std::uint64_t difference_hash(const Image& gray) {
   return bits;
 }
 
-Look look_at(const Image& image) {
-  Look look;
-  const Image gray = convert_channels(image, 1);
-  look.bits = difference_hash(gray);
+std::string pixel_hash(const Image& image) {
   Fnv hash;
   hash.add(text(image.height, "x", image.width, "x", image.channels, "x", image.bit_depth));
   hash.add(std::as_bytes(std::span(image.samples)));
-  look.pixels = hash.hex();
+  return hash.hex();
+}
+
+Thumbnail thumbnail_of(const Image& gray) {
+  Thumbnail thumbnail{};
   const Image small = resize(gray, kThumbnail, kThumbnail);
   double sum = 0, squares = 0;
   for (const std::uint16_t sample : small.samples) sum += sample;
   const double mean = sum / static_cast<double>(small.samples.size());
   for (const std::uint16_t sample : small.samples) squares += (sample - mean) * (sample - mean);
-  if (squares == 0) return look;
+  if (squares == 0) return thumbnail;
   std::transform(
-      small.samples.begin(), small.samples.end(), look.thumbnail.begin(),
+      small.samples.begin(), small.samples.end(), thumbnail.begin(),
       [&](std::uint16_t s) { return static_cast<float>((s - mean) / std::sqrt(squares)); });
-  return look;
+  return thumbnail;
 }
 
-bool look_the_same(const Look& a, const Look& b) {
-  if (std::popcount(a.bits ^ b.bits) > kBits) return false;
-  float correlation = 0;
-  for (std::size_t i = 0; i < a.thumbnail.size(); ++i) {
-    correlation += a.thumbnail[i] * b.thumbnail[i];
+// Of the images seen so far. The hashes that every new image is compared with lie side by side.
+class TwinFinder {
+ public:
+  // The twin of image number `index` among those before it, if it has one.
+  std::optional<Twins> add(const Image& image, std::int64_t index) {
+    const Image gray = convert_channels(image, 1);
+    const std::uint64_t bits = difference_hash(gray);
+    const Thumbnail thumbnail = thumbnail_of(gray);
+    std::optional<Twins> twins;
+    const auto [same, is_new] = first_with_.emplace(pixel_hash(image), index);
+    if (!is_new) twins = Twins{same->second, index, true};
+    for (std::size_t i = 0; i < bits_.size() && !twins; ++i) {
+      if (std::popcount(bits_[i] ^ bits) > kBits) continue;
+      const float correlation =
+          std::inner_product(thumbnail.begin(), thumbnail.end(), thumbnails_[i].begin(), 0.0F);
+      if (correlation >= kCorrelation) twins = Twins{indices_[i], index, false};
+    }
+    bits_.push_back(bits);
+    thumbnails_.push_back(thumbnail);
+    indices_.push_back(index);
+    return twins;
   }
-  return correlation >= kCorrelation;
-}
+
+ private:
+  std::vector<std::uint64_t> bits_;
+  std::vector<Thumbnail> thumbnails_;
+  std::vector<std::int64_t> indices_;
+  std::unordered_map<std::string, std::int64_t> first_with_;  // by pixels
+};
 
 // Sums over the samples of all images, on the scale 0..1, of up to three channels.
 struct Sums {
@@ -97,19 +115,6 @@ struct Sums {
   }
 };
 
-std::optional<Twins> twins_of(const std::vector<std::optional<Look>>& looks, std::size_t image,
-                              std::unordered_map<std::string, std::size_t>& first_with) {
-  const auto number = [](std::size_t i) { return static_cast<std::int64_t>(i); };
-  const auto [same, is_new] = first_with.emplace(looks[image]->pixels, image);
-  if (!is_new) return Twins{number(same->second), number(image), true};
-  for (std::size_t i = 0; i < image; ++i) {
-    if (looks[i] && look_the_same(*looks[i], *looks[image])) {
-      return Twins{number(i), number(image), false};
-    }
-  }
-  return std::nullopt;
-}
-
 std::string names_of(const Dataset& dataset, const Twins& twins) {
   return dataset.samples[static_cast<std::size_t>(twins.first)].path + " and " +
          dataset.samples[static_cast<std::size_t>(twins.second)].path;
@@ -121,16 +126,16 @@ DataCheck check_data(const Dataset& dataset, const ImageLimits& limits,
                      const std::function<void(std::int64_t)>& progress) {
   DataCheck check;
   Sums sums;
-  std::vector<std::optional<Look>> looks(dataset.samples.size());
-  std::unordered_map<std::string, std::size_t> first_with;
-  for (std::size_t i = 0; i < looks.size(); ++i) {
+  TwinFinder finder;
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     try {
       const Image image = read_image(dataset.file(dataset.samples[i]), limits);
       ++check.sizes[text(image.height, "x", image.width)];
       ++check.kinds[text(image.bit_depth, "-bit ", image.channels == 3 ? "RGB" : "gray")];
       sums.add(image);
-      looks[i] = look_at(image);
-      if (const auto twins = twins_of(looks, i, first_with)) check.twins.push_back(*twins);
+      if (const auto twins = finder.add(image, static_cast<std::int64_t>(i))) {
+        check.twins.push_back(*twins);
+      }
     } catch (const Error& error) {
       check.unreadable.emplace_back(static_cast<std::int64_t>(i), error.what());
     }

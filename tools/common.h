@@ -94,8 +94,9 @@ struct SplitOptions {
 };
 struct OpenData {
   Dataset dataset;
-  std::string split;   // in words: how its images were told apart
-  bool drawn = false;  // by chance: other images would be told apart otherwise
+  std::string split;             // in words: how its images were told apart
+  bool drawn = false;            // by chance: other images would be told apart otherwise
+  std::string fingerprint = {};  // of all images found; empty: not asked for yet
 };
 OpenData open_data(const std::string& dir, const GroupOptions& groups, const SplitOptions& split);
 

@@ -39,6 +39,16 @@ void begin(const TrainArguments& args, const CLI::App& parser) {
   write_file_durably(summary_file(args.out), dump_json(json, 2) + "\n");
 }
 
+// Takes back what begin() made, where nothing else was made since: a refusal leaves no folder.
+void undo_begin(const std::string& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_directory()) return;
+  }
+  std::filesystem::remove(folder + "/recipe.toml");
+  std::filesystem::remove(summary_file(folder));
+  std::filesystem::remove(folder);  // does so only where it is empty
+}
+
 // The exit status of one run, which may be finished or begun.
 int train_fold(const TrainArguments& args, const CLI::App& parser, const std::string& folder,
                std::int64_t repeat, std::int64_t fold) {
@@ -51,16 +61,31 @@ int train_fold(const TrainArguments& args, const CLI::App& parser, const std::st
   one.resume.clear();
   one.out = folder + "/" + run_name(repeat, fold);
   const auto has = [&](const char* name) { return std::filesystem::exists(one.out + "/" + name); };
-  if (has("checkpoint-last.safetensors") || has("checkpoint-prev.safetensors")) {
+  if (has("run.json")) {
     if (RunFolder::open(one.out).info().status == "finished") return 0;
-    one.resume = one.out;
-  } else {
-    std::filesystem::remove_all(one.out);  // stopped before it began
+    if (has("checkpoint-last.safetensors") || has("checkpoint-prev.safetensors")) {
+      one.resume = one.out;
+    } else {
+      std::filesystem::remove(one.out + "/run.json");  // stopped before its first checkpoint
+    }
   }
   std::fprintf(stderr, "fold %lld of %lld, repeat %lld of %lld\n", static_cast<long long>(fold),
                static_cast<long long>(args.split.folds), static_cast<long long>(repeat),
                static_cast<long long>(args.repeats));
   return train_run(one, parser);
+}
+
+int train_all(const TrainArguments& args, const CLI::App& parser, const std::string& folder) {
+  for (std::int64_t repeat = 1; repeat <= args.repeats; ++repeat) {
+    for (std::int64_t fold = 1; fold <= args.split.folds; ++fold) {
+      const int status = train_fold(args, parser, folder, repeat, fold);
+      if (status == 0) continue;
+      std::fprintf(stderr, "for the whole cross-validation: %s train --resume %s\n",
+                   program_name().c_str(), shell_quoted(folder).c_str());
+      return status;
+    }
+  }
+  return 0;
 }
 
 FoldRun read_run(const std::string& folder, std::int64_t repeat, std::int64_t fold) {
@@ -154,13 +179,13 @@ bool is_cross_validation(const std::string& path) {
   return std::filesystem::exists(summary_file(path));
 }
 
-Json read_cross_validation(const std::string& path, bool unfinished) {
+Json read_cross_validation(const std::string& path) {
   const std::string file = summary_file(path);
   const Json json = parse_json(read_text_file(file), file);
   if (json.value("schema", "") != "lamella.crossval/1") {
     fail(file, " is not of schema lamella.crossval/1");
   }
-  if (!unfinished && json.value("status", "") != "finished") {
+  if (json.value("status", "") != "finished") {
     fail("the cross-validation in ", path, " is not finished; go on with lamella train --resume ",
          path);
   }
@@ -170,14 +195,11 @@ Json read_cross_validation(const std::string& path, bool unfinished) {
 int cross_validate(const TrainArguments& args, const CLI::App& parser) {
   if (args.resume.empty()) begin(args, parser);
   const std::string& folder = args.resume.empty() ? args.out : args.resume;
-  for (std::int64_t repeat = 1; repeat <= args.repeats; ++repeat) {
-    for (std::int64_t fold = 1; fold <= args.split.folds; ++fold) {
-      const int status = train_fold(args, parser, folder, repeat, fold);
-      if (status == 0) continue;
-      std::fprintf(stderr, "for the whole cross-validation: %s train --resume %s\n",
-                   program_name().c_str(), shell_quoted(folder).c_str());
-      return status;
-    }
+  try {
+    if (const int status = train_all(args, parser, folder); status != 0) return status;
+  } catch (...) {
+    if (args.resume.empty()) undo_begin(folder);
+    throw;
   }
   const CrossValidation made = gather(args, folder);
   const std::string summary = cross_validation_json(made);

@@ -16,7 +16,7 @@ int cross_validate(const TrainArguments& args, const CLI::App& parser);
 
 // Whether `path` is the folder of a cross-validation.
 bool is_cross_validation(const std::string& path);
-// Its crossval.json. Throws Error where it is damaged, or not finished unless `unfinished` will do.
-Json read_cross_validation(const std::string& path, bool unfinished = false);
+// Its crossval.json. Throws Error where it is damaged, or the runs are not finished.
+Json read_cross_validation(const std::string& path);
 
 }  // namespace lamella::tool

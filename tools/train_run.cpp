@@ -49,9 +49,8 @@ RunInfo describe(const TrainArguments& args, const Session& s, const Preprocess&
   info.status = "running";
   info.build = build_info(*s.ctx);
   info.card = {s.model.spec(), s.data.dataset.classes, to_metadata(preprocess)};
-  info.data = {std::filesystem::absolute(args.data).lexically_normal().string(),
-               fingerprint(s.data.dataset), s.data.split, s.train->images(),
-               s.validation ? s.validation->images() : 0};
+  info.data = {std::filesystem::absolute(args.data).lexically_normal().string(), s.data.fingerprint,
+               s.data.split, s.train->images(), s.validation ? s.validation->images() : 0};
   return info;
 }
 
@@ -285,6 +284,7 @@ int train(const TrainArguments& args, Session& s, Trainer& trainer) {
 
 OpenData training_data(const TrainArguments& args) {
   OpenData data = open_data(args.data, args.groups, args.split);
+  data.fingerprint = fingerprint(data.dataset);  // with the images that are left out
   look_through(args, data);
   return data;
 }

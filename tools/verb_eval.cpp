@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "engine/errors.h"
+#include "io/data_check.h"
 #include "io/loader.h"
 #include "tools/common.h"
 #include "tools/cross_validate.h"
@@ -21,6 +22,7 @@ namespace {
 struct EvalArguments {
   std::string run, model, weights, data, split, json;
   std::string fingerprint;  // of the images the run was made with
+  bool skip_bad = false;    // as the run did
   std::int64_t batch = 16;
   std::optional<double> min_confidence;
   SplitOptions fractions;
@@ -41,6 +43,7 @@ void take_from_recipe(EvalArguments& args) {
     if (key == "seed" && args.parser->count("--seed") == 0) {
       args.fractions.seed = std::stoull(value);
     }
+    if (key == "skip-bad") args.skip_bad = value == "true";
     if (key == "folds") args.fractions.folds = std::stoll(value);
     if (key == "fold") args.fractions.fold = std::stoll(value);
     if (key == "repeat") args.fractions.repeat = std::stoll(value);
@@ -68,7 +71,8 @@ Dataset choose(const EvalArguments& args) {
   }
   const OpenData data = open_data(args.data, args.groups, args.fractions);
   check_split(args, data);
-  const Dataset dataset = data.dataset.subset(split_from_name(args.split));
+  Dataset dataset = data.dataset.subset(split_from_name(args.split));
+  if (args.skip_bad) drop_unreadable(dataset, check_data(dataset));
   if (dataset.samples.empty()) {
     fail(args.data, " has no image in its ", args.split, " split; try --split train, test or all");
   }

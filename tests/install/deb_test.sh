@@ -16,8 +16,12 @@ echo "$package: $(stat -c %s "$package") bytes; depends on: $(dpkg-deb -f "$pack
 [[ $(dpkg-deb -f "$package" Depends) == *libc6* ]] || { echo "it names no dependencies" && exit 1; }
 
 usr=$work/root/usr
-cc -std=c99 -Wall -Wextra -Werror -I"$usr/include/lamella" "$source/examples/c_embed.c" \
-  -o "$work/c_embed" -L"$usr/lib" -llamella_c -Wl,-rpath-link,"$usr/lib" -pthread
+flags=(-I"$usr/include/lamella" -L"$usr/lib" -llamella_c)
+if command -v pkg-config >/dev/null; then
+  read -ra flags < <(PKG_CONFIG_LIBDIR=$usr/lib/pkgconfig pkg-config --cflags --libs lamella)
+fi
+cc -std=c99 -Wall -Wextra -Werror "$source/examples/c_embed.c" -o "$work/c_embed" "${flags[@]}" \
+  -Wl,-rpath-link,"$usr/lib" -pthread
 export LD_LIBRARY_PATH=$usr/lib
 "$usr/bin/lamella" synth tem --out "$work/data" --classes 2 --per-class 12 --size 32 --format png \
   >/dev/null

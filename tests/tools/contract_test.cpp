@@ -131,6 +131,10 @@ TEST_F(ContractTest, DoubtsAboutDataAreToldAndStopStrictRuns) {
   EXPECT_NE(read_text_file(file("y") + "/run.json").find("1 unreadable images left out"),
             std::string::npos);
   EXPECT_EQ(run_tool({"train", "--resume", file("y")}).status, 0);
+  for (const char* split : {"train", "validation"}) {  // the bad image is in one of them
+    const Answer eval = run_tool({"eval", file("y"), "--split", split});
+    EXPECT_EQ(eval.status, 0) << eval.err;
+  }
 }
 
 TEST_F(ContractTest, TrainsWithEverythingAtOnce) {

@@ -118,9 +118,18 @@ TEST_F(CrossValidationTest, GoesOn) {
   const std::string again = file("again");
   std::filesystem::remove_all(again + "/repeat-2-fold-3");
   std::filesystem::remove(again + "/report.html");
-  for (const char* name : {"/checkpoint-last.safetensors", "/checkpoint-prev.safetensors"}) {
-    std::filesystem::remove(again + "/repeat-2-fold-1" + name);  // killed before it began
-  }
+  // Killed before its first checkpoint.
+  const std::string begun = again + "/repeat-2-fold-1";
+  Json info = read_json(begun + "/run.json");
+  info["status"] = "running";
+  std::filesystem::remove_all(begun);
+  std::filesystem::create_directory(begun);
+  write_file_durably(begun + "/run.json", dump_json(info));
+  // Finished, and its checkpoints removed to save space: it is kept.
+  const std::string finished = again + "/repeat-1-fold-1/";
+  const std::string best = read_text_file(finished + "log.jsonl");
+  std::filesystem::remove(finished + "checkpoint-last.safetensors");
+  std::filesystem::remove(finished + "checkpoint-prev.safetensors");
   write_file_durably(again + "/crossval.json",
                      "{\"schema\": \"lamella.crossval/1\", \"status\": \"running\"}");
   const Answer early = run_tool({"predict", again, file("data")});
@@ -130,6 +139,7 @@ TEST_F(CrossValidationTest, GoesOn) {
   ASSERT_EQ(answer.status, 0) << answer.err;
   EXPECT_EQ(parse_json(answer.out, "stdout").at("over_runs"), summary().at("over_runs"));
   EXPECT_TRUE(std::filesystem::exists(again + "/report.html"));
+  EXPECT_EQ(read_text_file(finished + "log.jsonl"), best);
 }
 
 TEST_F(CrossValidationTest, RefusesWhatCannotBe) {
@@ -141,6 +151,10 @@ TEST_F(CrossValidationTest, RefusesWhatCannotBe) {
   EXPECT_EQ(answer.status, 1);
   EXPECT_NE(answer.err.find("1000 folds"), std::string::npos) << answer.err;
   EXPECT_FALSE(std::filesystem::exists(file("many")));
+  std::vector<std::string> unknown = arguments("unknown");
+  *(std::find(unknown.begin(), unknown.end(), "--model") + 1) = "no_net";
+  EXPECT_EQ(run_tool(unknown).status, 1);
+  EXPECT_FALSE(std::filesystem::exists(file("unknown"))) << "a refused run must leave nothing";
   EXPECT_EQ(run_tool({"train", "--model", "cbr_tiny", "--data", file("data"), "--out", file("x"),
                       "--fold", "1"})
                 .status,
