@@ -31,7 +31,7 @@ Allocator::Allocator(const Backend& backend, std::size_t cap, bool cache)
 
 Allocator::~Allocator() {
   for (const auto& [address, block] : blocks_) {
-    if (block.segment_start) pages_.give(address, block.segment_bytes);
+    if (block.segment_start) backend_.release(address, block.segment_bytes);
   }
 }
 
@@ -43,7 +43,12 @@ void* Allocator::allocate(std::size_t bytes, bool lasting) {
   if (!in_pass_ || lasting) return serve(rounded);
   if (void* place = plan_.place(rounded)) return place;
   void* data = serve(rounded);
-  plan_.note(data, rounded);
+  try {
+    plan_.note(data, rounded);
+  } catch (...) {
+    give(data);
+    throw;
+  }
   return data;
 }
 
@@ -58,15 +63,13 @@ void* Allocator::serve(std::size_t rounded) {
 // Hands out the front of a free block and leaves the rest of it free.
 void* Allocator::take(Blocks::iterator it, std::size_t bytes) {
   auto& [address, block] = *it;
-  free_.erase({block.bytes, address});
   if (block.bytes > bytes) {
     Block rest;
     rest.bytes = block.bytes - bytes;
-    rest.free = true;
-    blocks_.emplace(address + bytes, rest);
-    free_.emplace(rest.bytes, address + bytes);
-    block.bytes = bytes;
+    add_free(address + bytes, std::move(rest));
   }
+  block.entry = free_.extract({block.bytes, address});
+  block.bytes = bytes;
   block.free = false;
   stats_.live += bytes;
   stats_.peak = std::max(stats_.peak, stats_.live);
@@ -96,14 +99,31 @@ Allocator::Blocks::iterator Allocator::new_segment(std::size_t bytes) {
                            cap_ != 0 ? text(", cap ", mib(cap_)) : std::string(),
                            "; use a smaller batch or image size, or raise the memory cap"));
   }
+  Block block;
+  block.bytes = block.segment_bytes = segment;
+  block.segment_start = true;
+  Blocks::iterator added;
+  try {
+    added = add_free(data, std::move(block));
+  } catch (...) {
+    backend_.release(data, segment);
+    throw;
+  }
   segment_bytes_ += segment;
   update_held();
   ++stats_.device_allocations;
-  Block block;
-  block.bytes = block.segment_bytes = segment;
-  block.free = block.segment_start = true;
-  free_.emplace(segment, data);
-  return blocks_.emplace(data, block).first;
+  return added;
+}
+
+Allocator::Blocks::iterator Allocator::add_free(char* address, Block block) {
+  const auto entry = free_.emplace(block.bytes, address).first;
+  block.free = true;
+  try {
+    return blocks_.emplace(address, std::move(block)).first;
+  } catch (...) {
+    free_.erase(entry);
+    throw;
+  }
 }
 
 void Allocator::release(void* data) noexcept {
@@ -111,14 +131,16 @@ void Allocator::release(void* data) noexcept {
   if (!plan_.release(data)) give(data);
 }
 
-void Allocator::give(void* data) {
+void Allocator::give(void* data) noexcept {
   auto it = blocks_.find(static_cast<char*>(data));
   if (it == blocks_.end()) return;
   stats_.live -= it->second.bytes;
   it->second.free = true;
+  FreeBlocks::node_type entry = std::move(it->second.entry);
   it = coalesce(it);
   const Block& block = it->second;
-  free_.emplace(block.bytes, it->first);
+  entry.value() = {block.bytes, it->first};
+  free_.insert(std::move(entry));
   const bool whole = block.segment_start && block.bytes == block.segment_bytes;
   // Small segments stay, to be shared by small tensors; pages of large ones serve any request.
   if (whole && (!cache_ || (block.bytes >= kUnbroken && pages_.keeps(block.bytes)))) give_back(it);
@@ -166,11 +188,12 @@ Allocator::Blocks::iterator Allocator::coalesce(Blocks::iterator it) {
 }
 
 void Allocator::give_back(Blocks::iterator segment) {
-  const auto [address, block] = *segment;
-  free_.erase({block.bytes, address});
+  char* address = segment->first;
+  const std::size_t bytes = segment->second.segment_bytes;
+  free_.erase({bytes, address});
   blocks_.erase(segment);
-  segment_bytes_ -= block.segment_bytes;
-  pages_.give(address, block.segment_bytes);
+  segment_bytes_ -= bytes;
+  pages_.give(address, bytes);
   update_held();
 }
 

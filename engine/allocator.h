@@ -52,19 +52,23 @@ class Allocator {
   const Backend& backend() const { return backend_; }
 
  private:
+  using FreeBlocks = std::set<std::pair<std::size_t, char*>>;
   struct Block {
     std::size_t bytes = 0;
     bool free = false;
     bool segment_start = false;
     std::size_t segment_bytes = 0;  // of the whole segment, valid where segment_start
+    // Of a block in use: what makes it a free one again without an allocation, which could fail.
+    FreeBlocks::node_type entry;
   };
   using Blocks = std::map<char*, Block>;
 
   void* serve(std::size_t bytes);
-  void give(void* data);
+  void give(void* data) noexcept;
   void drop_arena();  // where nothing lies in it
   void* take(Blocks::iterator block, std::size_t bytes);
   Blocks::iterator new_segment(std::size_t bytes);
+  Blocks::iterator add_free(char* address, Block block);
   Blocks::iterator coalesce(Blocks::iterator block);
   void give_back(Blocks::iterator segment);
   void give_back_free_segments();
@@ -75,9 +79,9 @@ class Allocator {
   const bool cache_;
   mutable std::mutex mutex_;
   PagePool pages_;
-  std::size_t segment_bytes_ = 0;                 // of all segments
-  Blocks blocks_;                                 // every block, by address
-  std::set<std::pair<std::size_t, char*>> free_;  // free blocks, by size
+  std::size_t segment_bytes_ = 0;  // of all segments
+  Blocks blocks_;                  // every block, by address
+  FreeBlocks free_;                // free blocks, by size
   AllocatorStats stats_;
   MemoryPlan plan_;
   bool in_pass_ = false;

@@ -34,8 +34,8 @@ void* MemoryPlan::place(std::size_t bytes) {
 }
 
 void MemoryPlan::note(void* data, std::size_t bytes) {
-  live_[data] = noted_.size();
   noted_.push_back({bytes, 0, events_++, 0});
+  live_[data] = noted_.size() - 1;
 }
 
 bool MemoryPlan::release(void* data) {

@@ -1,6 +1,7 @@
 #include "engine/page_pool.h"
 
 #include <algorithm>
+#include <new>
 
 namespace lamella {
 
@@ -36,13 +37,17 @@ void PagePool::refill(char* data, std::size_t bytes) {
   }
 }
 
-void PagePool::give(void* data, std::size_t bytes) {
+void PagePool::give(void* data, std::size_t bytes) noexcept {
   if (!keeps(bytes)) {
     backend_.release(data, bytes);
     return;
   }
-  free_.emplace(bytes, static_cast<char*>(data));
-  free_bytes_ += bytes;
+  try {
+    free_.emplace(bytes, static_cast<char*>(data));
+    free_bytes_ += bytes;
+  } catch (const std::bad_alloc&) {
+    backend_.release(data, bytes);
+  }
 }
 
 void PagePool::release_free() {

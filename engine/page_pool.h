@@ -25,7 +25,7 @@ class PagePool {
 
   // Null when the device has none left. Undefined contents. O(pages) where none fits as it is.
   void* take(std::size_t bytes);
-  void give(void* data, std::size_t bytes);
+  void give(void* data, std::size_t bytes) noexcept;
   bool keeps(std::size_t bytes) const { return keep_ && bytes >= kPage && bytes % kPage == 0; }
 
   std::size_t free_bytes() const { return free_bytes_; }

@@ -1,10 +1,15 @@
 // Finds the images of a data set, their classes, ready-made splits and groups.
 #include "io/dataset.h"
 
+#include <dirent.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <regex>
 #include <set>
 
@@ -27,19 +32,29 @@ struct Listing {
   std::vector<std::string> folders, images;  // names, sorted
 };
 
+// With opendir: where memory is short, std::filesystem::directory_iterator ends the program.
+std::vector<std::string> names_in(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
+  std::vector<std::string> names;
+  errno = folder ? 0 : errno;
+  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+    names.emplace_back(entry->d_name);
+    errno = 0;
+  }
+  if (errno != 0) fail(path, ": the folder cannot be read (", std::strerror(errno), ")");
+  return names;
+}
+
 Listing list_folder(const std::string& path) {
-  std::error_code error;
   Listing listing;
-  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
+  for (const std::string& name : names_in(path)) {
     std::error_code ignored;
-    if (it->is_directory(ignored)) {
+    if (fs::is_directory(path + "/" + name, ignored)) {
       if (!is_skipped_folder(name)) listing.folders.push_back(name);
     } else if (!name.starts_with('.') && is_image_name(name)) {
       listing.images.push_back(name);
     }
   }
-  if (error) fail(path, ": the folder cannot be read (", error.message(), ")");
   std::sort(listing.folders.begin(), listing.folders.end());
   std::sort(listing.images.begin(), listing.images.end());
   return listing;

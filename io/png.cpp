@@ -5,8 +5,9 @@
 #include <cerrno>
 #include <csetjmp>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <new>
 
 #include "io/codecs.h"
 
@@ -105,21 +106,29 @@ bool read_rows(Reader& reader, std::uint8_t* rows, std::uint16_t* samples) {
   return true;
 }
 
+void append_to_memory(png_structp png, png_bytep data, std::size_t count) {
+  auto* bytes = static_cast<std::vector<std::uint8_t>*>(png_get_io_ptr(png));
+  bool added = false;
+  try {
+    bytes->insert(bytes->end(), data, data + count);
+    added = true;
+  } catch (const std::bad_alloc&) {
+    // The longjmp of png_error must not start in a handler.
+  }
+  if (!added) png_error(png, "out of memory");
+}
+
 struct Writer {
   Failure failure;
-  std::FILE* file;
+  std::vector<std::uint8_t> bytes;
   png_structp png = nullptr;
   png_infop info = nullptr;
 
-  // Closes the file at its end.
-  explicit Writer(std::FILE* opened) : file(opened) {
+  Writer() {
     png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &failure, on_error, on_warning);
     if (png != nullptr) info = png_create_info_struct(png);
   }
-  ~Writer() {
-    png_destroy_write_struct(&png, &info);
-    if (file != nullptr) std::fclose(file);
-  }
+  ~Writer() { png_destroy_write_struct(&png, &info); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 };
@@ -127,7 +136,7 @@ struct Writer {
 bool write_rows(Writer& writer, const Image& image, std::uint8_t* row) {
   png_structp png = writer.png;
   if (setjmp(png_jmpbuf(png)) != 0) return false;
-  png_init_io(png, writer.file);
+  png_set_write_fn(png, &writer.bytes, append_to_memory, nullptr);
   png_set_IHDR(png, writer.info, static_cast<png_uint_32>(image.width),
                static_cast<png_uint_32>(image.height), image.bit_depth,
                image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
@@ -147,7 +156,7 @@ bool write_rows(Writer& writer, const Image& image, std::uint8_t* row) {
     png_write_row(png, row);
   }
   png_write_end(png, nullptr);
-  return std::fflush(writer.file) == 0;
+  return true;
 }
 
 }  // namespace
@@ -173,40 +182,28 @@ Image decode_png(Bytes bytes, const std::string& name, const ImageLimits& limits
 
 namespace lamella {
 
-namespace {
-
-// Memory that open_memstream fills.
-struct MemoryFile {
-  char* data = nullptr;
-  std::size_t size = 0;
-  ~MemoryFile() { std::free(data); }
-};
-
-void write_and_close(std::FILE* file, const std::string& path, const Image& image) {
-  const int error = errno;
-  codecs::Writer writer(file);
-  if (file == nullptr) fail(path, ": the file cannot be created (", std::strerror(error), ")");
-  if (writer.info == nullptr) fail(path, ": no memory for the PNG writer");
-  const std::int64_t row_bytes = image.width * image.channels * (image.bit_depth / 8);
-  std::vector<std::uint8_t> row(static_cast<std::size_t>(row_bytes));
-  if (!codecs::write_rows(writer, image, row.data())) {
-    fail(path, ": writing failed (", writer.failure.reason, "); is the disk full?");
-  }
-}
-
-}  // namespace
-
-void write_png(const std::string& path, const Image& image) {
-  codecs::check_writable(path, image);
-  write_and_close(std::fopen(path.c_str(), "wb"), path, image);
-}
-
 std::vector<std::uint8_t> encode_png(const Image& image) {
   const std::string name = "a PNG in memory";
   codecs::check_writable(name, image);
-  MemoryFile file;
-  write_and_close(open_memstream(&file.data, &file.size), name, image);
-  return {file.data, file.data + file.size};
+  codecs::Writer writer;
+  if (writer.info == nullptr) fail(name, ": no memory for the PNG writer");
+  const std::int64_t row_bytes = image.width * image.channels * (image.bit_depth / 8);
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(row_bytes));
+  if (!codecs::write_rows(writer, image, row.data())) {
+    fail(name, ": writing failed (", writer.failure.reason, ")");
+  }
+  return std::move(writer.bytes);
+}
+
+void write_png(const std::string& path, const Image& image) {
+  codecs::check_writable(path, image);
+  const std::vector<std::uint8_t> bytes = encode_png(image);
+  std::ofstream file(path, std::ios::binary);
+  if (!file) fail(path, ": the file cannot be created (", std::strerror(errno), ")");
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) fail(path, ": writing failed (", std::strerror(errno), "); is the disk full?");
 }
 
 }  // namespace lamella

@@ -11,25 +11,7 @@ namespace {
 
 using lamella::tool::Verb;
 
-int run(CLI::App& app, const std::vector<Verb>& verbs, std::vector<std::string> arguments) {
-  arguments = lamella::tool::expand_arguments(std::move(arguments));
-  std::reverse(arguments.begin(), arguments.end());  // the parser takes them from the back
-  app.parse(arguments);
-  for (const Verb& verb : verbs) {
-    if (verb.parser->parsed()) return verb.run();
-  }
-  return 2;
-}
-
-int complain(const char* sentence, int status) {
-  std::fprintf(stderr, "lamella: %s\n", sentence);
-  return status;
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  lamella::tool::program_name() = argv[0];
+int run(std::vector<std::string> arguments) {
   CLI::App app("lamella " LAMELLA_VERSION ": trains and runs small networks on biomedical images.");
   app.set_version_flag("--version", "lamella " LAMELLA_VERSION);
   app.require_subcommand(1);
@@ -40,12 +22,32 @@ int main(int argc, char** argv) {
                                    lamella::tool::add_inspect(app), lamella::tool::add_convert(app),
                                    lamella::tool::add_synth(app),   lamella::tool::add_doctor(app),
                                    lamella::tool::add_bench(app)};
+  arguments = lamella::tool::expand_arguments(std::move(arguments));
+  std::reverse(arguments.begin(), arguments.end());  // the parser takes them from the back
   try {
-    return run(app, verbs, {argv + 1, argv + argc});
+    app.parse(arguments);
   } catch (const CLI::Success& help) {
     return app.exit(help);
+  }
+  for (const Verb& verb : verbs) {
+    if (verb.parser->parsed()) return verb.run();
+  }
+  return 2;
+}
+
+int complain(const char* sentence, int status, const char* advice = "") {
+  std::fprintf(stderr, "lamella: %s%s\n", sentence, advice);  // without an allocation
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    lamella::tool::program_name() = argv[0];
+    return run({argv + 1, argv + argc});
   } catch (const CLI::ParseError& error) {
-    return complain((std::string(error.what()) + "; see --help").c_str(), 2);
+    return complain(error.what(), 2, "; see --help");
   } catch (const lamella::tool::UsageError& error) {
     return complain(error.what(), 2);
   } catch (const std::bad_alloc&) {

@@ -15,6 +15,7 @@
 #include "tools/progress.h"
 #include "train/format.h"
 #include "train/run_folder.h"
+#include "train/run_lock.h"
 #include "weights/durable_file.h"
 
 namespace lamella::tool {
@@ -30,6 +31,7 @@ struct Session {
   RunInfo info;
   TrainOptions options;
   std::optional<RunFolder> run;  // comes last: what is refused leaves no folder
+  std::optional<RunLock> lock;
 };
 
 LoaderOptions loader_options(const TrainArguments& args, bool training) {
@@ -118,6 +120,7 @@ Session open_session(const TrainArguments& args) {
                   std::move(model),
                   {},
                   std::move(options),
+                  {},
                   {}};
   session.info = describe(args, session, preprocess);
   return session;
@@ -125,6 +128,8 @@ Session open_session(const TrainArguments& args) {
 
 void open_folder(const TrainArguments& args, Session& s) {
   s.run = args.resume.empty() ? RunFolder::create(args.out) : RunFolder::open(args.resume);
+  s.lock.emplace(s.run->path());
+  s.run->remove_leftovers();
   s.info.next_command = program_name() + " train --resume " + shell_quoted(s.run->path());
 }
 
@@ -139,15 +144,22 @@ void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s)
   s.run->write_recipe(format_recipe(recipe_of(parser, fixed)));
 }
 
-void start_again(Session& s, Trainer& trainer) {
+void start_again(const TrainArguments& args, Session& s, Trainer& trainer) {
   const RunInfo then = s.run->info();
   check_same_data(then, s.info);
+  if (!has_checkpoint(s.run->path())) {
+    std::fprintf(stderr, "nothing was saved yet: beginning anew\n");
+    start_weights(*s.ctx, s.model, args.transfer, args.image.preprocess(), args.train.seed);
+    s.run->rewind_logs(trainer.state());
+    return;
+  }
   const NewestCheckpoint newest = read_newest_checkpoint(s.run->path());
   if (!newest.note.empty()) std::fprintf(stderr, "%s\n", newest.note.c_str());
   for (const std::string& difference : bit_differences(newest.file, s.info.build)) {
     std::fprintf(stderr, "the resumed run cannot give the same bits: %s\n", difference.c_str());
   }
   trainer.resume(newest.file, newest.path);
+  discard_damaged(s.run->path(), newest);
   s.run->rewind_logs(trainer.state());
   s.info.best_epoch = then.best_epoch;
   s.info.best_confusion = then.best_confusion;
@@ -244,9 +256,12 @@ int report(const TrainArguments& args, const Session& s) {
 }
 
 [[noreturn]] void give_up(Session& s, const std::string& reason) {
-  finish(s, "failed", reason);
-  const bool kept = std::filesystem::exists(s.run->file("checkpoint-last.safetensors"));
-  fail(reason, kept
+  try {
+    finish(s, "failed", reason);
+  } catch (const std::exception& error) {  // on a full disk, likely for the same reason
+    std::fprintf(stderr, "%s\n", error.what());
+  }
+  fail(reason, has_checkpoint(s.run->path())
                    ? "; the last checkpoint is kept in " + s.run->path()
                    : "; nothing was saved yet: remove " + s.run->path() + " to use the name again");
 }
@@ -296,7 +311,7 @@ int train_run(const TrainArguments& args, const CLI::App& parser) {
   if (args.resume.empty()) {
     start_fresh(args, parser, s);
   } else {
-    start_again(s, trainer);
+    start_again(args, s, trainer);
   }
   s.run->write_info(s.info);
   std::fprintf(stderr,

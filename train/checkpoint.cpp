@@ -188,4 +188,12 @@ NewestCheckpoint read_newest_checkpoint(const std::string& folder) {
   }
 }
 
+void discard_damaged(const std::string& folder, const NewestCheckpoint& newest) {
+  if (newest.path == prev_path(folder)) rename_durably(newest.path, last_path(folder));
+}
+
+bool has_checkpoint(const std::string& folder) {
+  return std::filesystem::exists(last_path(folder)) || std::filesystem::exists(prev_path(folder));
+}
+
 }  // namespace lamella

@@ -60,5 +60,10 @@ struct NewestCheckpoint {
 };
 // Falls back to the one before when the last is missing or damaged; throws Error when both are.
 NewestCheckpoint read_newest_checkpoint(const std::string& folder);
+// Where that fell back: the one before takes the place of the last, which would otherwise take its
+// place with the next write.
+void discard_damaged(const std::string& folder, const NewestCheckpoint& newest);
+// Whether a checkpoint was ever written there.
+bool has_checkpoint(const std::string& folder);
 
 }  // namespace lamella

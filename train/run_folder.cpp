@@ -257,6 +257,12 @@ void RunFolder::rewind_logs(const TrainState& state) const {
   rewind(file("steps.jsonl"), "step", state.step);
 }
 
+void RunFolder::remove_leftovers() const {
+  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+    if (is_temporary(entry.path().filename().string())) std::filesystem::remove(entry.path());
+  }
+}
+
 void RunFolder::write_best(const TensorFile& weights) const {
   write_safetensors(file(kBestModel), weights);
 }

@@ -61,6 +61,8 @@ class RunFolder {
   std::vector<EpochRecord> epochs() const;       // of log.jsonl; a cut-off last line is left out
   // Drops what the logs hold beyond `state`: the run will write it again.
   void rewind_logs(const TrainState& state) const;
+  // Removes the unfinished files of a process that was killed.
+  void remove_leftovers() const;
   void write_best(const TensorFile& weights) const;
   void write_validation(const std::vector<ValidationImage>& images) const;
   // None where there is no such file. Throws Error where it is damaged, or of other classes.

@@ -14,6 +14,8 @@
 namespace lamella {
 namespace {
 
+const std::string kTemporary = ".tmp";  // and the number of the process
+
 std::string reason() {
   return std::strerror(errno);
 }
@@ -47,7 +49,7 @@ void flush_folder(const std::string& path) {
 
 void write_file_durably(const std::string& path,
                         const std::vector<std::span<const std::byte>>& pieces) {
-  const std::string temporary = path + ".tmp" + std::to_string(::getpid());
+  const std::string temporary = path + kTemporary + std::to_string(::getpid());
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) fail("cannot write ", path, ": ", reason());
   try {
@@ -68,6 +70,11 @@ void write_file_durably(const std::string& path,
 
 void write_file_durably(const std::string& path, const std::string& text) {
   write_file_durably(path, {std::as_bytes(std::span(text))});
+}
+
+bool is_temporary(const std::string& name) {
+  const std::size_t digits = name.find_last_not_of("0123456789") + 1;
+  return digits < name.size() && std::string_view(name).substr(0, digits).ends_with(kTemporary);
 }
 
 void rename_durably(const std::string& from, const std::string& to) {

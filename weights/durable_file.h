@@ -15,6 +15,9 @@ void write_file_durably(const std::string& path,
                         const std::vector<std::span<const std::byte>>& pieces);
 void write_file_durably(const std::string& path, const std::string& text);
 
+// Whether a file of this name is one that a killed process left unfinished.
+bool is_temporary(const std::string& name);
+
 // Renames within one folder and flushes it. Throws Error.
 void rename_durably(const std::string& from, const std::string& to);
 

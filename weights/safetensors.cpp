@@ -3,10 +3,12 @@
 #include "weights/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <span>
 
 #include "engine/errors.h"
@@ -338,6 +340,31 @@ TensorFile read_safetensors(const std::string& path) {
                  [&](std::uint64_t, std::span<std::byte> into) { read(into.data(), into.size()); });
 }
 
+namespace {
+
+// A JSON string. The header is written piece by piece: a tree of it would take memory for every
+// tensor, and nlohmann's trees allocate when they go, which ends the program where that fails.
+std::string quoted(const std::string& characters) {
+  return dump_json(Json(characters));
+}
+
+template <class Numbers>
+std::string listed(const Numbers& numbers) {
+  std::string list;
+  for (const auto number : numbers) list += (list.empty() ? "" : ",") + std::to_string(number);
+  return "[" + list + "]";
+}
+
+std::string metadata_entry(const std::map<std::string, std::string>& metadata) {
+  std::string entries;
+  for (const auto& [key, value] : metadata) {
+    entries += (entries.empty() ? "" : ",") + quoted(key) + ":" + quoted(value);
+  }
+  return quoted(kMetadata) + ":{" + entries + "}";
+}
+
+}  // namespace
+
 void write_safetensors(const std::string& path, const TensorFile& file) {
   // Wider types first, so that every tensor is aligned to its element.
   std::vector<const std::pair<const std::string, StoredTensor>*> order;
@@ -345,8 +372,7 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return dtype_bytes(a->second.dtype) > dtype_bytes(b->second.dtype);
   });
-  Json header = Json::object();
-  if (!file.metadata.empty()) header[kMetadata] = file.metadata;
+  std::string header = file.metadata.empty() ? "" : metadata_entry(file.metadata);
   std::vector<std::span<const std::byte>> pieces(2);
   std::uint64_t offset = 0;
   for (const auto* named : order) {
@@ -356,17 +382,17 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
       fail("cannot write ", path, ": tensor '", name, "' of type '", tensor.dtype, "' has ",
            tensor.data.size(), " bytes, its shape needs ", bytes);
     }
-    header[name] = {{"dtype", tensor.dtype},
-                    {"shape", tensor.shape},
-                    {"data_offsets", {offset, offset + bytes}}};
+    header += (header.empty() ? "" : ",") + quoted(name) + ":{\"dtype\":" + quoted(tensor.dtype) +
+              ",\"shape\":" + listed(tensor.shape) +
+              ",\"data_offsets\":" + listed(std::array{offset, offset + bytes}) + "}";
     pieces.push_back(tensor.data);
     offset += bytes;
   }
-  std::string json = dump_json(header);
-  json.append((8 - json.size() % 8) % 8, ' ');
-  const std::uint64_t length = json.size();
+  header = "{" + header + "}";
+  header.append((8 - header.size() % 8) % 8, ' ');
+  const std::uint64_t length = header.size();
   pieces[0] = std::as_bytes(std::span(&length, 1));
-  pieces[1] = std::as_bytes(std::span(json));
+  pieces[1] = std::as_bytes(std::span(header));
   write_file_durably(path, pieces);
 }
 

@@ -113,6 +113,20 @@ TEST_F(CheckpointTest, NoticesDamageAndFallsBack) {
   }
 }
 
+// A run that went on from the one before and is killed in the midst of its first save.
+TEST_F(CheckpointTest, ADamagedOneNeverReplacesTheWholeOne) {
+  EXPECT_FALSE(has_checkpoint(folder.path()));
+  write_checkpoint(folder.path(), at_step(1));
+  write_checkpoint(folder.path(), at_step(2));
+  flip(last(), 0.5);
+  const NewestCheckpoint newest = read_newest_checkpoint(folder.path());
+  discard_damaged(folder.path(), newest);
+  write_checkpoint(folder.path(), at_step(3));
+  EXPECT_TRUE(has_checkpoint(folder.path()));
+  std::filesystem::remove(last());
+  EXPECT_EQ(newest_step(), 1);
+}
+
 TEST_F(CheckpointTest, SaysWhyBitsCannotMatch) {
   const TensorFile checkpoint = at_step(1);
   const BuildInfo here = build_info(ctx);

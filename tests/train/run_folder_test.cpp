@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "engine/errors.h"
 #include "tests/support/temporary_folder.h"
 #include "train/report.h"
+#include "train/run_lock.h"
 #include "weights/durable_file.h"
 #include "weights/json.h"
 
@@ -56,6 +58,29 @@ TEST(RunFolder, ComesBack) {
   EXPECT_EQ(json.at("schema"), "lamella.run/1");
   EXPECT_THROW(RunFolder::create(run.path()), Error) << "a run must not be overwritten";
   EXPECT_THROW(RunFolder::open(folder.path()), Error);
+}
+
+TEST(RunFolder, LosesWhatKilledProcessesLeft) {
+  const TemporaryFolder folder;
+  const RunFolder run = RunFolder::create(folder.path());
+  const std::vector<std::string> kept = {"run.json", "a.tmp", "12", "a.tmp12.txt", "atmp3"};
+  for (const std::string& name : kept) std::ofstream(run.file(name)) << name;
+  std::ofstream(run.file("model-best.safetensors.tmp1234")) << "unfinished";
+  run.remove_leftovers();
+  EXPECT_FALSE(std::filesystem::exists(run.file("model-best.safetensors.tmp1234")));
+  for (const std::string& name : kept) EXPECT_TRUE(std::filesystem::exists(run.file(name))) << name;
+}
+
+TEST(RunFolder, IsTrainedByOneProcess) {
+  const TemporaryFolder folder;
+  {
+    RunLock lock(folder.path());
+    EXPECT_THROW(RunLock(folder.path()), Error);
+    const RunLock moved = std::move(lock);
+    EXPECT_THROW(RunLock(folder.path()), Error);
+  }
+  EXPECT_NO_THROW(RunLock(folder.path()));
+  EXPECT_THROW(RunLock(folder.file("absent")), Error);
 }
 
 TEST(RunFolder, RefusesADamagedRunFile) {

@@ -25,8 +25,8 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
     home["cuda_runtime.h"] = "kernels/cuda"; home["cuda_bf16.h"] = "kernels/cuda"
     home["cuda_fp16.h"] = "kernels/cuda"
     # The C library, the compiler, OpenMP and the sanitizers are the platform.
-    platform = "^(sys/.*|(cxxabi|dlfcn|elf|errno|execinfo|fcntl|immintrin|link|omp|poll|pthread" \
-      "|sched|setjmp|signal|stddef|stdint|termios|time|ucontext|unistd)\\.h|sanitizer/.*" \
+    platform = "^(sys/.*|(cxxabi|dirent|dlfcn|elf|errno|execinfo|fcntl|immintrin|link|omp|poll" \
+      "|pthread|sched|setjmp|signal|stddef|stdint|termios|time|ucontext|unistd)\\.h|sanitizer/.*" \
       "|[a-z_0-9]+)$"
   }
   function bad(what) { print FILENAME ":" FNR ": " what; wrong = 1 }
