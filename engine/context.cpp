@@ -46,6 +46,17 @@ std::vector<float> download(const Backend& backend, const Tensor& from, void* st
   }
 }
 
+const KernelTable& kernels_of(const Backend& backend, const std::string& convolution) {
+  if (convolution.empty()) return *backend.kernels;
+  const KernelTable* kernels = nullptr;
+  if (backend.kernels_with != nullptr) kernels = backend.kernels_with(convolution.c_str());
+  if (kernels == nullptr) {
+    fail("convolution '", convolution, "' is none of device ", backend.name,
+         backend.kernels_with != nullptr ? "; use cudnn or own" : ", which leaves no choice");
+  }
+  return *kernels;
+}
+
 std::size_t bytes_of(const Shape& shape, DType dtype) {
   return static_cast<std::size_t>(shape.count()) * size_of(dtype);
 }
@@ -55,7 +66,7 @@ std::size_t bytes_of(const Shape& shape, DType dtype) {
 Context::Context(const Options& options)
     : seed(options.seed),
       backend_(options.backend != nullptr ? *options.backend : find_backend(options.device)),
-      kernels_(*backend_.kernels),
+      kernels_(kernels_of(backend_, options.convolution)),
       allocator_(std::make_shared<Allocator>(backend_, options.memory_cap, options.cache_memory)),
       poison_(options.poison),
       trace_ops_(options.trace_ops || traced("op")),
@@ -67,6 +78,7 @@ Context::Context(const Options& options)
   kernel_context_.threads = options.threads > 0 ? options.threads : omp_get_max_threads();
   kernel_context_.workspace_owner = this;
   kernel_context_.workspace = &Context::workspace;
+  if (trace_ops_) kernel_context_.note = &Context::note;
   if (!trace_ && (trace_ops_ || trace_allocations_)) {
     trace_ = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
   }
@@ -182,6 +194,10 @@ void Context::missing_kernel(const char* name) const {
 
 void Context::trace(const std::string& line) const {
   trace_(line);
+}
+
+void Context::note(void* owner, const char* line) {
+  static_cast<const Context*>(owner)->trace(std::string("  ") + line);
 }
 
 void* Context::workspace(void* owner, std::size_t bytes) {

@@ -29,11 +29,13 @@ class Context {
   struct Options {
     std::string device = "cpu";
     const Backend* backend = nullptr;  // use this one (yours, or a wrapper) instead of `device`
-    int threads = 0;                   // CPU threads; 0: all that OpenMP offers
-    std::uint64_t seed = 0;            // of dropout
-    std::size_t memory_cap = 0;        // bytes held by the allocator; 0: no limit
-    bool cache_memory = true;  // false: one device allocation per tensor, for memory checkers
-    bool poison = false;       // fill new tensors with NaN, to find reads of unwritten memory
+    // Who convolves, where the backend leaves the choice: cudnn or own on cuda; empty: its default.
+    std::string convolution;
+    int threads = 0;             // CPU threads; 0: all that OpenMP offers
+    std::uint64_t seed = 0;      // of dropout
+    std::size_t memory_cap = 0;  // bytes held by the allocator; 0: no limit
+    bool cache_memory = true;    // false: one device allocation per tensor, for memory checkers
+    bool poison = false;         // fill new tensors with NaN, to find reads of unwritten memory
     bool trace_ops = false, trace_allocations = false;  // also switched on by LAMELLA_TRACE
     TraceSink trace;                                    // default: stderr, only when switched on
   };
@@ -110,6 +112,7 @@ class Context {
     profile->add(line, std::chrono::duration<double>(Profile::Clock::now() - start).count());
   }
   static void* workspace(void* owner, std::size_t bytes);
+  static void note(void* owner, const char* line);
 
   const Backend& backend_;
   KernelTable kernels_;

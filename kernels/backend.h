@@ -10,7 +10,7 @@
 
 namespace lamella {
 
-constexpr std::uint32_t kBackendAbi = 4;
+constexpr std::uint32_t kBackendAbi = 5;
 
 struct Backend {
   std::uint32_t abi = kBackendAbi;
@@ -39,6 +39,11 @@ struct Backend {
 
   // Null where the backend has none.
   const FusedConvolution* fused = nullptr;
+
+  // The table with the convolutions of this choice, "cudnn" or "own" on cuda; null where it is none
+  // of them. The function is null where a backend leaves no choice. Throws std::runtime_error where
+  // what it needs is missing.
+  const KernelTable* (*kernels_with)(const char* convolution) = nullptr;
 };
 
 }  // namespace lamella

@@ -30,6 +30,8 @@ struct KernelContext {
   void* workspace_owner = nullptr;
   // Scratch on the device, 64-byte aligned, undefined contents, valid until the next call of it.
   void* (*workspace)(void* owner, std::size_t bytes) = nullptr;
+  // Where set, told how a call is done where a backend has the choice, and why: one line.
+  void (*note)(void* owner, const char* line) = nullptr;
 
   template <class T>
   T* scratch(std::int64_t count) const {

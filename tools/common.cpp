@@ -17,6 +17,7 @@ namespace lamella::tool {
 
 void add_device_options(CLI::App& parser, DeviceOptions& options) {
   parser.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
+  parser.add_option("--conv", options.convolution, "on cuda, who convolves: cudnn or own");
   parser.add_option("--dtype", options.dtype, "element type of the computation: f32")
       ->capture_default_str();
   parser.add_option("--threads", options.threads, "CPU threads; 0: all processors")
@@ -32,6 +33,7 @@ std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_
   }
   Context::Options chosen;
   chosen.device = options.device;
+  chosen.convolution = options.convolution;
   chosen.threads = options.threads;
   chosen.seed = seed;
   auto ctx = std::make_unique<Context>(chosen);

@@ -43,6 +43,7 @@ Verb add_bench(CLI::App& app);
 // --- options ----------------------------------------------------------------------------------
 struct DeviceOptions {
   std::string device = "auto";
+  std::string convolution;
   std::string dtype = "f32";
   int threads = 0;
   bool profiled = false;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <optional>
 
-#include "kernels/cpu/lru_cache.h"
+#include "kernels/lru_cache.h"
 #include "kernels/cpu/thread_scope.h"
 
 namespace lamella::cpu {

@@ -5,10 +5,12 @@
 
 #include <cuda_runtime.h>
 
+#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cuda/cudnn/cudnn.h"
 #include "kernels/cuda/table.h"
 
 namespace lamella {
@@ -125,6 +127,28 @@ const char* unavailable() {
   return problem.empty() ? nullptr : problem.c_str();
 }
 
+const KernelTable& table_with_cudnn() {
+  static const KernelTable table = cuda::with_cudnn(cuda_kernel_table());
+  return table;
+}
+
+const KernelTable* kernels_with(const char* convolution) {
+  if (std::strcmp(convolution, "own") == 0) return &cuda_kernel_table();
+  return std::strcmp(convolution, "cudnn") == 0 ? &table_with_cudnn() : nullptr;
+}
+
+const KernelTable& default_kernels() {
+  return cuda::cudnn_problem().empty() ? table_with_cudnn() : cuda_kernel_table();
+}
+
+const char* description() {
+  static const std::string text =
+      "hand-written CUDA kernels, machine code for " LAMELLA_CUDA_BUILT_FOR "; convolutions by " +
+      (cuda::cudnn_problem().empty() ? cuda::cudnn_version()
+                                     : "hand-written kernels too, for " + cuda::cudnn_problem());
+  return text.c_str();
+}
+
 }  // namespace
 }  // namespace lamella
 
@@ -132,14 +156,17 @@ extern "C" __attribute__((visibility("default"))) const lamella::Backend* lamell
   static const lamella::Backend backend{
       lamella::kBackendAbi,
       "cuda",
-      "hand-written CUDA kernels, machine code for " LAMELLA_CUDA_BUILT_FOR,
-      &lamella::cuda_kernel_table(),
+      lamella::description(),
+      &lamella::default_kernels(),
       lamella::allocate,
       lamella::release,
       lamella::copy_to_device,
       lamella::copy_to_host,
       lamella::synchronize,
       lamella::unavailable,
+      nullptr,
+      nullptr,
+      lamella::kernels_with,
   };
   return &backend;
 }

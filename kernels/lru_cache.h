@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-namespace lamella::cpu {
+namespace lamella {
 
 template <class Key, class Value>
 class LruCache {
@@ -24,7 +24,12 @@ class LruCache {
       return found->second->second;
     }
     recent_.emplace_front(key, std::make_shared<const Value>(make()));
-    by_key_[key] = recent_.begin();
+    try {
+      by_key_[key] = recent_.begin();
+    } catch (...) {
+      recent_.pop_front();
+      throw;
+    }
     if (recent_.size() > capacity_) {
       by_key_.erase(recent_.back().first);
       recent_.pop_back();
@@ -41,4 +46,4 @@ class LruCache {
   std::map<Key, typename std::list<Entry>::iterator> by_key_;
 };
 
-}  // namespace lamella::cpu
+}  // namespace lamella
