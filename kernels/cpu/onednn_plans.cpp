@@ -5,8 +5,8 @@
 #include <cstring>
 #include <optional>
 
-#include "kernels/lru_cache.h"
 #include "kernels/cpu/thread_scope.h"
+#include "kernels/lru_cache.h"
 
 namespace lamella::cpu {
 namespace {
