@@ -143,7 +143,8 @@ void add_train_options(CLI::App& parser, TrainArguments& a) {
                   "steps between checkpoints inside an epoch; 0: at its end only")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
-  parser.add_flag("--log-steps", a.log_steps, "write the loss of every step to steps.jsonl");
+  parser.add_flag("--log-steps", a.log_steps,
+                  "write the loss of every step to steps.jsonl and for TensorBoard");
   add_device_options(parser, a.device);
   parser.add_option("--out", a.out, "run folder to make")->configurable(false);
   parser.add_option("--resume", a.resume, "run folder to go on with")->configurable(false);

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <sstream>
 
 #include "engine/errors.h"
+#include "train/event_file.h"
 #include "train/report.h"
 #include "weights/durable_file.h"
 #include "weights/json.h"
@@ -18,6 +20,8 @@ namespace lamella {
 namespace {
 
 const char* const kSchema = "lamella.run/1";
+const char* const kEvents = "events.out.tfevents.lamella";  // "tfevents" is what TensorBoard needs
+const char* const kStepLoss = "train/step_loss";
 
 Json to_json(const Confusion& confusion) {
   Json rows = Json::array();
@@ -70,15 +74,41 @@ Json to_json(const StepRecord& record) {
           {"lr", record.learning_rate}, {"images", record.images}, {"loss", record.loss}};
 }
 
-// One write of the whole line, so that a killed run leaves whole lines or one cut-off last one.
-void append_line(const std::string& path, const std::string& line, bool flush) {
+// One write of the whole text, so that a killed run leaves whole lines or one cut-off last one.
+void append_text(const std::string& path, const std::string& text, bool flush) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   const bool written =
-      file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
       (!flush || ::fsync(file) == 0);
   const std::string why = std::strerror(errno);
   if (file >= 0) ::close(file);
   if (!written) fail("cannot append to ", path, ": ", why);
+}
+
+// Scalars of one step, for TensorBoard.
+void append_events(const std::string& path, std::int64_t step,
+                   const std::map<std::string, double>& scalars, bool flush) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  std::string records = std::filesystem::exists(path) ? "" : event_file_start(now.count());
+  for (const auto& [tag, value] : scalars) {
+    records += event_record({now.count(), step, tag, static_cast<float>(value)});
+  }
+  append_text(path, records, flush);
+}
+
+void rewind_events(const std::string& path, const TrainState& state) {
+  if (!std::filesystem::exists(path)) return;
+  const auto keep = [&](std::int64_t step, std::string_view tag) {
+    // In the middle of an epoch, even behind its last batch, its own figures are still to come.
+    const bool counted = tag.empty() || tag == kStepLoss || state.batch == 0;
+    return step < state.step || (step == state.step && counted);
+  };
+  const std::string kept = kept_events(read_text_file(path), keep);
+  if (kept.empty()) {
+    std::filesystem::remove(path);
+  } else {
+    write_file_durably(path, kept);
+  }
 }
 
 // The whole lines of a log as JSON; none where the file does not exist.
@@ -235,11 +265,17 @@ RunInfo RunFolder::info() const {
 }
 
 void RunFolder::append(const EpochRecord& record) const {
-  append_line(file("log.jsonl"), dump_json(to_json(record)) + "\n", true);
+  append_text(file("log.jsonl"), dump_json(to_json(record)) + "\n", true);
+  std::map<std::string, double> scalars = {{"epoch", static_cast<double>(record.epoch)},
+                                           {"learning_rate", record.learning_rate},
+                                           {"train/loss", record.train_loss}};
+  for (const auto& [name, value] : record.validation) scalars["validation/" + name] = value;
+  append_events(file(kEvents), record.step, scalars, true);
 }
 
 void RunFolder::append(const StepRecord& record) const {
-  append_line(file("steps.jsonl"), dump_json(to_json(record)) + "\n", false);
+  append_text(file("steps.jsonl"), dump_json(to_json(record)) + "\n", false);
+  append_events(file(kEvents), record.step, {{kStepLoss, record.loss}}, false);
 }
 
 std::vector<EpochRecord> RunFolder::epochs() const {
@@ -255,6 +291,7 @@ std::vector<EpochRecord> RunFolder::epochs() const {
 void RunFolder::rewind_logs(const TrainState& state) const {
   rewind(file("log.jsonl"), "epoch", state.epoch);
   rewind(file("steps.jsonl"), "step", state.step);
+  rewind_events(file(kEvents), state);
 }
 
 void RunFolder::remove_leftovers() const {

@@ -1,9 +1,10 @@
 // What a training run leaves on disk. Every file is whole at any instant: it is replaced by a
-// rename, or, for the logs, a cut-off last line is dropped when the run goes on.
+// rename, or, for the logs, a cut-off last entry is dropped when the run goes on.
 //
 //   recipe.toml                  every option as used
 //   run.json                     lamella.run/1
 //   log.jsonl                    one line per epoch; steps.jsonl: one line per step, on request
+//   events.out.tfevents.lamella  the figures of both for TensorBoard (event_file.h)
 //   model-best.safetensors       weights and card
 //   validation.jsonl             one line per validation image: what the best weights make of it
 //   checkpoint-last.safetensors, checkpoint-prev.safetensors
@@ -56,8 +57,8 @@ class RunFolder {
   std::string recipe() const;
   void write_info(const RunInfo& info) const;
   RunInfo info() const;                          // throws Error where run.json is damaged
-  void append(const EpochRecord& record) const;  // log.jsonl, flushed to the disk
-  void append(const StepRecord& record) const;   // steps.jsonl
+  void append(const EpochRecord& record) const;  // log.jsonl, events; flushed to the disk
+  void append(const StepRecord& record) const;   // steps.jsonl, events
   std::vector<EpochRecord> epochs() const;       // of log.jsonl; a cut-off last line is left out
   // Drops what the logs hold beyond `state`: the run will write it again.
   void rewind_logs(const TrainState& state) const;

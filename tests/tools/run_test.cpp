@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/tools/tool_process.h"
+#include "train/event_file.h"
 #include "weights/durable_file.h"
 #include "weights/safetensors.h"
 
@@ -58,10 +59,22 @@ class RunTest : public ::testing::Test {
     }
     return lines;
   }
+  // Step and tag of what TensorBoard shows; nothing behind the last whole record.
+  std::vector<std::string> events(const std::string& run) const {
+    const std::string file = read_text_file(folder.file(run) + "/events.out.tfevents.lamella");
+    std::vector<std::string> found;
+    const std::string whole = kept_events(file, [&](std::int64_t step, std::string_view tag) {
+      found.push_back(std::to_string(step) + " " + std::string(tag));
+      return true;
+    });
+    EXPECT_EQ(whole.size(), file.size());
+    return found;
+  }
   void expect_same_runs(const std::string& a, const std::string& b) const {
     EXPECT_EQ(tensors(a), tensors(b));
     EXPECT_EQ(losses(a, "log.jsonl"), losses(b, "log.jsonl"));
     EXPECT_EQ(losses(a, "steps.jsonl"), losses(b, "steps.jsonl"));
+    EXPECT_EQ(events(a), events(b));
     EXPECT_EQ(read_text_file(folder.file(a) + "/model-best.safetensors"),
               read_text_file(folder.file(b) + "/model-best.safetensors"));
   }
