@@ -7,6 +7,7 @@
 #include "io/preprocess.h"
 #include "tools/cross_validate.h"
 #include "tools/profile_table.h"
+#include "train/calibration.h"
 #include "train/folds.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
@@ -123,6 +124,34 @@ std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
     }
   }
   return members;
+}
+
+void add_calibrated_option(CLI::App& parser, bool& calibrated) {
+  parser.add_flag("--calibrated", calibrated,
+                  "probabilities with the temperature that fits the run's validation images best; "
+                  "of a cross-validation each model has its own");
+}
+
+void calibrate(std::vector<OpenModel>& members, const std::string& path) {
+  const std::vector<std::string> files = weight_files(path);
+  for (std::size_t m = 0; m < files.size(); ++m) {
+    const std::filesystem::path file = files[m];
+    const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+    std::vector<Prediction> predictions;
+    if (file.filename() == kBestModel && std::filesystem::exists(folder + "/run.json")) {
+      const RunFolder run = RunFolder::open(folder);
+      for (ValidationImage& image : run.validation(members[m].card.labels.size())) {
+        predictions.push_back(std::move(image.prediction));
+      }
+    }
+    if (predictions.empty()) {
+      fail(path, " comes without predictions of validation images (validation.jsonl of a run), ",
+           "which --calibrated fits the temperature to; leave it out, or name such a run");
+    }
+    members[m].temperature = fit_temperature(predictions);
+    std::fprintf(stderr, "%s: temperature %.3f, of %zu validation images\n", files[m].c_str(),
+                 members[m].temperature, predictions.size());
+  }
 }
 
 void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch) {

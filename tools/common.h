@@ -72,6 +72,7 @@ std::vector<std::string> weight_files(const std::string& path);
 struct OpenModel {
   ModelCard card;
   Model model;
+  double temperature = 1;  // of its probabilities: with_temperature() of train/calibration.h
 };
 // What `file`, read from `name`, is to be used as: its card, which must be of `model` where that is
 // named; or without one the card of the public weights of `model`, which a line on stderr tells.
@@ -81,6 +82,11 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
 // All that weight_files(path) names; they know the same classes and read the same pixels.
 std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
                                    const std::string& model = "");
+
+void add_calibrated_option(CLI::App& parser, bool& calibrated);
+// Gives each member of open_models(`path`) the temperature that fits the validation images of its
+// run best, and tells it on stderr.
+void calibrate(std::vector<OpenModel>& members, const std::string& path);
 
 // Turns the model into its inference form, where so many images are worth the run that this takes.
 void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch);

@@ -12,6 +12,7 @@
 #include "tools/interrupt.h"
 #include "tools/probability_scores.h"
 #include "tools/scores.h"
+#include "train/calibration.h"
 #include "train/ensemble.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
@@ -23,6 +24,7 @@ struct EvalArguments {
   std::string run, model, weights, data, split, json;
   std::string fingerprint;  // of the images the run was made with
   bool skip_bad = false;    // as the run did
+  bool calibrated = false;
   std::int64_t batch = 16;
   std::optional<double> min_confidence;
   SplitOptions fractions;
@@ -81,7 +83,10 @@ Dataset choose(const EvalArguments& args) {
 
 Json to_json(const EvalArguments& args, const Metrics& metrics, const Evaluation& evaluation,
              const ProbabilityScores& more, const std::vector<std::string>& labels) {
-  Json json = {{"schema", "lamella.eval/1"}, {"data", args.data}, {"split", args.split}};
+  Json json = {{"schema", "lamella.eval/1"},
+               {"data", args.data},
+               {"split", args.split},
+               {"calibrated", args.calibrated}};
   json.update(scores_json(metrics, evaluation.confusion, evaluation.loss, labels));
   add_json(json, more);
   return json;
@@ -105,6 +110,7 @@ int run(EvalArguments args) {
   if (!args.run.empty() && std::filesystem::is_directory(args.run)) take_from_recipe(args);
   const auto ctx = make_context(args.device);
   std::vector<OpenModel> members = open_models(*ctx, source, args.model);
+  if (args.calibrated) calibrate(members, source);
   const ModelCard card = members.front().card;
   const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, source);
@@ -123,6 +129,7 @@ int run(EvalArguments args) {
   for (OpenModel& member : members) {
     make_ready(*ctx, member.model, loader.images(), args.batch);
     judgements.push_back(evaluate(*ctx, member.model, loader, interrupted));
+    if (args.calibrated) calibrate(judgements.back(), member.temperature);
   }
   if (interrupted()) fail("interrupted before the last image");
   const Evaluation evaluation = mean_of(judgements);
@@ -167,6 +174,7 @@ Verb add_eval(CLI::App& app) {
                    "tell how many images have a highest probability of at least this, and how many "
                    "of them are right")
       ->check(CLI::Range(0.0, 1.0));
+  add_calibrated_option(*parser, args->calibrated);
   parser->add_option("--seed", args->fractions.seed, "of the split; default: that of the run");
   add_group_options(*parser, args->groups);
   add_preprocess_options(*parser, args->images);

@@ -3,12 +3,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <span>
 
 #include "engine/errors.h"
 #include "io/image.h"
 #include "io/preprocess.h"
 #include "tools/common.h"
 #include "tools/image_options.h"
+#include "train/calibration.h"
 #include "train/evaluate.h"
 
 namespace lamella::tool {
@@ -19,6 +21,7 @@ struct PredictArguments {
   std::string model, weights, json;
   std::int64_t batch = 16, top = 3;
   double min_confidence = 0;
+  bool calibrated = false;
   PreprocessOptions images;
   DeviceOptions device;
 };
@@ -96,11 +99,20 @@ class Classifier {
   std::vector<Skipped> skipped;
 
  private:
+  static void scale(std::vector<float>& probabilities, const OpenModel& member) {
+    const auto classes = static_cast<std::size_t>(member.model.spec().classes);
+    for (std::size_t i = 0; i < probabilities.size(); i += classes) {
+      const std::span row(probabilities.data() + i, classes);
+      std::ranges::copy(with_temperature(row, member.temperature), row.begin());
+    }
+  }
+
   std::vector<float> probabilities_of(const Batch& batch) {
     std::vector<float> mean;
     for (const OpenModel& member : members_) {
       const Tensor logits = member.model.forward(ctx_, input_of(ctx_, member.model, batch));
-      const std::vector<float> own = ctx_.to_host(softmax(ctx_, logits));
+      std::vector<float> own = ctx_.to_host(softmax(ctx_, logits));
+      if (member.temperature != 1) scale(own, member);
       mean.resize(own.size());
       for (std::size_t i = 0; i < own.size(); ++i) mean[i] += own[i];
     }
@@ -130,6 +142,7 @@ Json to_json(const PredictArguments& args, const Classifier& done,
              const std::vector<std::string>& labels) {
   Json json = {{"schema", "lamella.predict/1"},
                {"labels", labels},
+               {"calibrated", args.calibrated},
                {"predictions", Json::array()},
                {"skipped", Json::array()}};
   for (const Result& result : done.results) {
@@ -173,6 +186,7 @@ int run(PredictArguments args) {
   if (args.paths.empty()) throw UsageError("predict needs at least one image or folder of images");
   const auto ctx = make_context(args.device);
   std::vector<OpenModel> members = open_models(*ctx, args.weights, args.model);
+  if (args.calibrated) calibrate(members, args.weights);
   const ModelCard card = members.front().card;
   const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, args.weights);
@@ -214,6 +228,7 @@ Verb add_predict(CLI::App& app) {
                    "below this probability a prediction is marked as unsure")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  add_calibrated_option(*parser, args->calibrated);
   parser->add_option("--batch", args->batch, "images per step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();

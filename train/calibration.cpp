@@ -94,6 +94,13 @@ std::vector<float> with_temperature(std::span<const float> probabilities, double
   return result;
 }
 
+void calibrate(Evaluation& evaluation, double temperature) {
+  for (Prediction& prediction : evaluation.predictions) {
+    prediction.probabilities = with_temperature(prediction.probabilities, temperature);
+  }
+  evaluation.loss = loss_of(evaluation.predictions);
+}
+
 Triage triage_at(std::span<const Prediction> predictions, double confidence) {
   Triage triage{confidence};
   std::int64_t right = 0;

@@ -37,6 +37,8 @@ Calibration calibration_of(std::span<const Prediction> predictions, int bins = 1
 double fit_temperature(std::span<const Prediction> predictions);
 // softmax(log(p) / T). Throws Error unless T > 0.
 std::vector<float> with_temperature(std::span<const float> probabilities, double temperature);
+// The same for all of an evaluation, with its loss. O(n classes).
+void calibrate(Evaluation& evaluation, double temperature);
 
 // Of the predictions with at least this confidence.
 struct Triage {

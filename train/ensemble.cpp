@@ -1,7 +1,6 @@
 #include "train/ensemble.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/errors.h"
 
@@ -40,10 +39,9 @@ Evaluation mean_of(std::span<const Evaluation> members) {
   for (std::size_t i = 0; i < images; ++i) {
     Prediction prediction = mean_prediction(members, i);
     mean.confusion.add(prediction.label, top_class(prediction.probabilities));
-    const double p = prediction.probabilities[static_cast<std::size_t>(prediction.label)];
-    mean.loss -= std::log(p > 1e-38 ? p : 1e-38) / static_cast<double>(images);
     mean.predictions.push_back(std::move(prediction));
   }
+  mean.loss = loss_of(mean.predictions);
   return mean;
 }
 

@@ -11,6 +11,15 @@ std::int64_t top_class(std::span<const float> probabilities) {
   return std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
 }
 
+double loss_of(std::span<const Prediction> predictions) {
+  double sum = 0;
+  for (const Prediction& prediction : predictions) {
+    const double p = prediction.probabilities[static_cast<std::size_t>(prediction.label)];
+    sum -= std::log(p > 1e-38 ? p : 1e-38);
+  }
+  return predictions.empty() ? 0 : sum / static_cast<double>(predictions.size());
+}
+
 double confidence_of(const Prediction& prediction) {
   const std::vector<float>& p = prediction.probabilities;
   const double highest = p[static_cast<std::size_t>(top_class(p))];
@@ -48,14 +57,11 @@ Evaluation evaluate(Context& ctx, const Model& model, BatchSource& source,
                             batch.labels[static_cast<std::size_t>(n)],
                             {row, row + classes}};
       result.confusion.add(prediction.label, top_class(prediction.probabilities));
-      const double p = prediction.probabilities[static_cast<std::size_t>(prediction.label)];
-      result.loss -= std::log(p > 1e-38 ? p : 1e-38);  // finite, also where p is NaN
       result.predictions.push_back(std::move(prediction));
     }
     if (stop && stop()) break;
   }
-  const auto images = static_cast<double>(result.predictions.size());
-  if (images > 0) result.loss /= images;
+  result.loss = loss_of(result.predictions);
   return result;
 }
 

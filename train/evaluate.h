@@ -32,6 +32,8 @@ Evaluation evaluate(Context& ctx, const Model& model, BatchSource& source,
 // The class of highest probability or score; the first of equals.
 std::int64_t top_class(std::span<const float> probabilities);
 
+// Mean cross-entropy; finite, also where a probability is no number. 0 where there is none.
+double loss_of(std::span<const Prediction> predictions);
 // The highest probability; 0 where that is no number, as of a network that diverged.
 double confidence_of(const Prediction& prediction);
 // Whether the class of highest probability is the true one.

@@ -1,6 +1,7 @@
 // The command line's contract: verbs, exit status, where results and messages go, JSON.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -242,6 +243,38 @@ TEST_F(ContractTest, PredictSpeaksItsSchemaAndSkipsWhatItCannotRead) {
   EXPECT_NE(json.at("skipped").at(0).at("reason"), "");
   EXPECT_NE(answer.err.find("broken.png"), std::string::npos);
   EXPECT_EQ(run_tool({"predict", trained(), file("broken.png")}).status, 1);
+}
+
+// The validation images, of which the temperature is, have none left afterwards.
+TEST_F(ContractTest, CalibratedProbabilitiesAreThoseOfTheBestTemperature) {
+  const auto judged = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"eval", trained(), "--json"});
+    const Answer answer = run_tool(more);
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    return parse_json(answer.out, "stdout");
+  };
+  const Json plain = judged({}), calibrated = judged({"--calibrated"});
+  EXPECT_EQ(calibrated.at("calibrated"), true);
+  EXPECT_EQ(calibrated.at("confusion"), plain.at("confusion"));
+  EXPECT_LE(calibrated.at("loss").get<double>(), plain.at("loss").get<double>());
+  const double before = plain.at("calibration").at("temperature").get<double>();
+  EXPECT_GT(std::abs(std::log(before)), 0.05) << "nothing to see";
+  const auto probability = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {"predict", trained(), an_image(), "--json", "--top", "2"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Answer answer = run_tool(command);
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    const Json top = parse_json(answer.out, "stdout").at("predictions").at(0).at("top");
+    return top.at(0).at("probability").get<double>();
+  };
+  // Of two classes, log(p / (1 - p)) is the difference of the logits.
+  const double p = probability({}), scaled = probability({"--calibrated"});
+  EXPECT_NEAR(std::log(scaled / (1 - scaled)), std::log(p / (1 - p)) / before, 2e-3);
+  ASSERT_EQ(run_tool({"convert", trained(), "--out", file("bare.safetensors")}).status, 0);
+  const Answer refused =
+      run_tool({"predict", file("bare.safetensors"), an_image(), "--calibrated"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("validation.jsonl"), std::string::npos) << refused.err;
 }
 
 TEST_F(ContractTest, PredictDoesNotDependOnTheBatch) {

@@ -96,7 +96,8 @@ TEST_F(CrossValidationTest, JudgesAndPredictsTogether) {
   EXPECT_EQ(judged.at("n"), held_out.at("n"));
   EXPECT_NEAR(judged.at("accuracy").get<double>(), held_out.at("accuracy").get<double>(), 1e-12);
   const auto first_of = [&](const std::string& model) {
-    const Answer answer = run_tool({"predict", model, file("data"), "--json", "--top", "2"});
+    const Answer answer =
+        run_tool({"predict", model, file("data"), "--json", "--top", "2", "--calibrated"});
     EXPECT_EQ(answer.status, 0) << answer.err;
     double probability = 0;
     const Json json = parse_json(answer.out, "stdout");

@@ -132,6 +132,16 @@ TEST(Calibration, ATemperatureChangesNoChoice) {
   EXPECT_EQ(certain[0], 1.0F);
 }
 
+TEST(Calibration, OfAnEvaluationChangesItsLoss) {
+  Evaluation made{{{0, 0, {0.99F, 0.01F}}, {1, 1, {0.9F, 0.1F}}}, 0, Confusion(2)};
+  const double before = loss_of(made.predictions), best = fit_temperature(made.predictions);
+  EXPECT_GT(best, 1);
+  calibrate(made, best);
+  EXPECT_LT(made.loss, before);
+  EXPECT_EQ(made.loss, loss_of(made.predictions));
+  EXPECT_NEAR(fit_temperature(made.predictions), 1, 1e-3);
+}
+
 // A network that diverged: every figure is one, or none, and nothing is undefined.
 TEST(Calibration, OfWhatIsNoNumberIsWithoutConfidence) {
   const std::vector<Prediction> predictions{{0, 1, {NAN, NAN}}, {1, 0, {0.75F, 0.25F}}};
