@@ -61,7 +61,9 @@ LAMELLA_API void lamella_device_options_init(lamella_device_options* options, si
 typedef struct lamella_model lamella_model;
 
 /* Opens a weight file or the best model of a run folder, and makes it ready: predictions take no
- * more of the memory that memory_limit counts than this call did.
+ * more of the memory that memory_limit counts than this call did. A file that training wrote says
+ * what its network makes of one image; it is refused where a logit now differs by more than a
+ * thousandth of the largest.
  *   path     in: of the file or folder; it need not exist afterwards
  *   options  in: NULL for the defaults
  *   model    out: a handle, to be given to lamella_close() once */

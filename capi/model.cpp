@@ -9,6 +9,7 @@
 #include "io/loader.h"
 #include "train/evaluate.h"
 #include "train/run_folder.h"
+#include "weights/known_answer.h"
 #include "weights/read_weights.h"
 #include "weights/safetensors.h"
 
@@ -109,6 +110,7 @@ std::unique_ptr<lamella_model> make_handle(TensorFile file, const std::string& n
   Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   auto ctx = make_context(options, 0);
   Model ready = load_model(*ctx, file, name, card).inference_form(*ctx, 1);
+  check_known_answer(*ctx, ready, file, name);
   ctx->allocator().release_cached();
   return std::make_unique<lamella_model>(lamella_model{std::move(ctx), std::move(file), card,
                                                        std::move(preprocess), std::move(ready)});

@@ -7,6 +7,7 @@
 #include "tools/common.h"
 #include "tools/layer_model.h"
 #include "train/linear_head.h"
+#include "weights/known_answer.h"
 #include "weights/read_weights.h"
 
 namespace lamella::tool {
@@ -71,7 +72,9 @@ void write_head_model(Context& ctx, const std::string& path, const FeatureSet& s
   }
   const auto& head = dynamic_cast<const LinearHead&>(*trained.head);
   put_head(ctx, model, head.unstandardised(trained.standardiser));
-  write_safetensors(path, model_file(ctx, model, {spec, set.classes, to_metadata(preprocess)}));
+  TensorFile made = model_file(ctx, model, {spec, set.classes, to_metadata(preprocess)});
+  put_known_answer(ctx, model, made);
+  write_safetensors(path, made);
 }
 
 }  // namespace lamella::tool

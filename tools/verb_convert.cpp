@@ -8,6 +8,7 @@
 #include "tools/image_options.h"
 #include "weights/durable_file.h"
 #include "weights/filter_layout.h"
+#include "weights/known_answer.h"
 #include "weights/name_map.h"
 #include "weights/published.h"
 #include "weights/read_weights.h"
@@ -177,6 +178,7 @@ int run(const ConvertArguments& args) {
                {"shortened", 0},
                {"dropped", Json::array()},
                {"skipped", report.skipped}};
+  if (!args.maps.empty()) file.metadata.erase(kKnownAnswer);
   for (const std::string& map : args.maps) {
     const NameMap::Changes changes = NameMap::open(map).apply(file, in);
     json["renamed"] = json["renamed"].get<std::int64_t>() + changes.renamed;

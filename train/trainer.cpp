@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/errors.h"
+#include "weights/known_answer.h"
 
 namespace lamella {
 namespace {
@@ -141,13 +142,19 @@ TensorFile Trainer::snapshot() const {
   return make_checkpoint(ctx_, model_, card_, *optimiser_, average_.get(), state_);
 }
 
+TensorFile Trainer::best_file() const {
+  TensorFile file = model_file(ctx_, model_, card_);
+  put_known_answer(ctx_, model_, file);
+  return file;
+}
+
 TrainOutcome Trainer::run(const TrainHooks& hooks) {
   ctx_.seed = options_.seed;
   ctx_.step = static_cast<std::uint32_t>(state_.step);
   const bool fresh = state_.step == 0;
   if (fresh && hooks.checkpoint) hooks.checkpoint(snapshot());
   if (options_.epochs == 0 && fresh && hooks.best) {
-    hooks.best(model_file(ctx_, model_, card_), {}, {{}, 0, Confusion(model_.spec().classes)});
+    hooks.best(best_file(), {}, {{}, 0, Confusion(model_.spec().classes)});
   }
   while (state_.epoch < options_.epochs && why_ended().empty()) {
     if (!run_batches(hooks) || !finish_epoch(hooks)) {
@@ -227,7 +234,7 @@ bool Trainer::judge_epoch(const TrainHooks& hooks, EpochRecord& record) {
   if (record.best) {
     state_.best_accuracy = accuracy;
     state_.best_epoch = record.epoch;
-    if (hooks.best) hooks.best(model_file(ctx_, model_, card_), record, evaluation);
+    if (hooks.best) hooks.best(best_file(), record, evaluation);
   }
   return true;
 }

@@ -109,6 +109,7 @@ class Trainer {
   // Validation, and whether it is the best so far; false when cancelled.
   bool judge_epoch(const TrainHooks& hooks, EpochRecord& record);
   TensorFile snapshot() const;
+  TensorFile best_file() const;  // of the weights as they are, with their known answer
 
   Context& ctx_;
   const Model& model_;

@@ -14,6 +14,7 @@
 #include "io/image.h"
 #include "io/synth_tem.h"
 #include "tests/support/temporary_folder.h"
+#include "weights/safetensors.h"
 
 namespace lamella {
 namespace {
@@ -139,6 +140,22 @@ TEST_F(CapiTest, SavedModelsAreTheSame) {
   std::vector<float> found(2);
   EXPECT_EQ(lamella_predict_file(opened, an_image().c_str(), found.data()), LAMELLA_OK);
   EXPECT_EQ(found, prediction());
+  lamella_close(opened);
+}
+
+TEST_F(CapiTest, RefusesAFileThatDoesNotGiveItsKnownAnswer) {
+  TensorFile file = read_safetensors(saved());
+  ASSERT_EQ(file.metadata.count("known_answer"), 1U);
+  file.tensors.begin()->second.data[3] ^= std::byte{0x40};
+  const std::string path = CapiTest::file("tampered.safetensors");
+  write_safetensors(path, file);
+  lamella_model* opened = nullptr;
+  EXPECT_EQ(lamella_open(path.c_str(), nullptr, &opened), LAMELLA_FAILED);
+  EXPECT_NE(std::string(lamella_last_error()).find("known answer"), std::string::npos)
+      << lamella_last_error();
+  file.metadata.erase("known_answer");  // as older versions wrote them
+  write_safetensors(path, file);
+  EXPECT_EQ(lamella_open(path.c_str(), nullptr, &opened), LAMELLA_OK) << lamella_last_error();
   lamella_close(opened);
 }
 

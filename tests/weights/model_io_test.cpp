@@ -8,6 +8,8 @@
 #include "engine/errors.h"
 #include "tests/support/temporary_folder.h"
 #include "weights/filter_layout.h"
+#include "weights/json.h"
+#include "weights/known_answer.h"
 
 namespace lamella {
 namespace {
@@ -47,6 +49,46 @@ TEST(ModelIo, ComesBackBitForBit) {
   const Model loaded = load_model(ctx, file, path);
   EXPECT_EQ(weights_hash(ctx, loaded), weights_hash(ctx, model));
   EXPECT_NE(weights_hash(ctx, make(ctx, 6)), weights_hash(ctx, model));
+}
+
+TEST(ModelIo, ChecksTheKnownAnswer) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  TensorFile file = model_file(ctx, model, card());
+  const auto refused = [&](const Model& loaded) -> std::string {
+    try {
+      check_known_answer(ctx, loaded, file, "f.safetensors");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refused(make(ctx, 6)), "") << "a file without an answer";
+  put_known_answer(ctx, model, file);
+  EXPECT_EQ(parse_json(file.metadata.at(kKnownAnswer), "").size(), 3U);
+  EXPECT_EQ(refused(load_model(ctx, file, "f").inference_form(ctx, 1)), "");
+  EXPECT_NE(refused(make(ctx, 6)).find("f.safetensors does not give its known answer"),
+            std::string::npos);
+  for (const char* damage : {"", "{}", "[1]", "[1,2,3,4]", "[null,0,0]", "[0,0,0]"}) {
+    file.metadata[kKnownAnswer] = damage;
+    EXPECT_NE(refused(model), "") << damage;
+  }
+}
+
+// Of any layer: its numbers with the other sign.
+TEST(ModelIo, AChangedLayerChangesTheAnswer) {
+  Context ctx;
+  const Model model = make(ctx, 5);
+  TensorFile file = model_file(ctx, model, card());
+  put_known_answer(ctx, model, file);
+  for (const Parameter& parameter : model.parameters()) {
+    if (!parameter.name.ends_with("weight")) continue;
+    TensorFile tampered = file;
+    std::vector<std::byte>& data = tampered.tensors.at(parameter.name).data;
+    for (std::size_t i = 3; i < data.size(); i += 4) data[i] ^= std::byte{0x80};
+    EXPECT_THROW(check_known_answer(ctx, load_model(ctx, tampered, "f"), tampered, "f"), Error)
+        << parameter.name;
+  }
 }
 
 TEST(ModelIo, ListsWhatDoesNotFitAndLeavesTheModelAlone) {
