@@ -40,7 +40,8 @@ TEST(EventFile, SumsAsTheStandardSays) {
   EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43U);
 }
 
-// The bytes that the package tensorboard 2.21.0 makes of the same two events (RecordWriter).
+// The bytes that the package tensorboard 2.21.0 makes of the same two events (RecordWriter); its
+// EventAccumulator also read the file of a run that was killed and went on, no step of it twice.
 TEST(EventFile, HasTheBytesOfTensorBoard) {
   EXPECT_EQ(hex(event_file_start(1.5)),
             "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c");
