@@ -21,6 +21,7 @@ namespace {
 
 const char* const kSchema = "lamella.run/1";
 const char* const kEvents = "events.out.tfevents.lamella";  // "tfevents" is what TensorBoard needs
+constexpr std::size_t kLogLimit = std::size_t{4} << 30;     // bytes of one log
 const char* const kStepLoss = "train/step_loss";
 
 Json to_json(const Confusion& confusion) {
@@ -103,7 +104,7 @@ void rewind_events(const std::string& path, const TrainState& state) {
     const bool counted = tag.empty() || tag == kStepLoss || state.batch == 0;
     return step < state.step || (step == state.step && counted);
   };
-  const std::string kept = kept_events(read_text_file(path), keep);
+  const std::string kept = kept_events(read_text_file(path, kLogLimit), keep);
   if (kept.empty()) {
     std::filesystem::remove(path);
   } else {
@@ -115,7 +116,7 @@ void rewind_events(const std::string& path, const TrainState& state) {
 std::vector<Json> read_lines(const std::string& path) {
   std::vector<Json> lines;
   if (!std::filesystem::exists(path)) return lines;
-  std::istringstream text(read_text_file(path));
+  std::istringstream text(read_text_file(path, kLogLimit));
   for (std::string line; std::getline(text, line);) {
     if (text.eof()) break;  // no newline: the line was cut off
     lines.push_back(parse_json(line, path));
