@@ -15,7 +15,8 @@ struct lamella_model {
   lamella::TensorFile file;  // as it was read, or made: what is saved
   lamella::ModelCard card;
   lamella::Preprocess preprocess;
-  lamella::Model ready;  // the inference form, for one image
+  lamella::Model ready;  // the inference form, for `batch` images
+  std::int64_t batch;
 };
 
 namespace lamella::capi {

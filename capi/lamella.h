@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define LAMELLA_API __attribute__((visibility("default")))
-#define LAMELLA_API_VERSION 1
+#define LAMELLA_API_VERSION 2
 
 typedef enum lamella_status {
   LAMELLA_OK = 0,
@@ -53,6 +53,9 @@ typedef struct lamella_device_options {
                            A call that would pass it fails, and changes nothing; predictions
                            never do, since lamella_open() has taken what they need. Images
                            while they are read and resized are not counted. */
+  int32_t batch; /* images that lamella_predict() computes together, 1 to 4096; default 1. More
+                    take less time each and more memory; a call with fewer takes as long as with
+                    this many. Since version 2 */
 } lamella_device_options;
 /* In: the size of the struct as the program knows it. Out: the defaults. */
 LAMELLA_API void lamella_device_options_init(lamella_device_options* options, size_t size);

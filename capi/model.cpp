@@ -57,11 +57,17 @@ Image image_of(const lamella_image& given) {
   return image;
 }
 
-std::vector<float> probabilities_of(lamella_model& model, const Image& image) {
+// Of `count` images, prepared one after the other; at most a batch. What is missing of a batch is
+// made up with black: the model's memory is planned for whole ones.
+std::vector<float> probabilities_of(lamella_model& model, std::vector<float> pixels,
+                                    std::size_t count) {
   const Preprocess& p = model.preprocess;
-  const Tensor x =
-      model.ctx->from_host(prepare_image(image, p), {1, p.height, p.width, p.channels});
-  return model.ctx->to_host(softmax(*model.ctx, model.ready.forward(*model.ctx, x)));
+  pixels.resize(static_cast<std::size_t>(model.batch * p.height * p.width * p.channels));
+  const Tensor x = model.ctx->from_host(pixels, {model.batch, p.height, p.width, p.channels});
+  std::vector<float> all =
+      model.ctx->to_host(softmax(*model.ctx, model.ready.forward(*model.ctx, x)));
+  all.resize(count * model.card.labels.size());
+  return all;
 }
 
 Dataset labelled_images(const lamella_model& model, const char* folder, const char* split) {
@@ -86,13 +92,15 @@ lamella_scores scores_of(const Evaluation& made) {
 }  // namespace
 
 lamella_device_options default_device() {
-  return {sizeof(lamella_device_options), "auto", 0, 0};
+  return {sizeof(lamella_device_options), "auto", 0, 0, 1};
 }
 
 std::unique_ptr<Context> make_context(const lamella_device_options& options, std::uint64_t seed) {
   require(options.device != nullptr, "lamella_device_options: device is NULL");
   require(options.threads >= 0 && options.threads <= 4096, "lamella_device_options: threads is ",
           options.threads, "; use 0 to 4096");
+  require(options.batch >= 1 && options.batch <= 4096, "lamella_device_options: batch is ",
+          options.batch, "; use 1 to 4096");
   Context::Options chosen;
   chosen.device = options.device;
   chosen.threads = options.threads;
@@ -109,11 +117,14 @@ std::unique_ptr<lamella_model> make_handle(TensorFile file, const std::string& n
   }
   Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   auto ctx = make_context(options, 0);
-  Model ready = load_model(*ctx, file, name, card).inference_form(*ctx, 1);
+  const Model loaded = load_model(*ctx, file, name, card);
+  Model ready = loaded.inference_form(*ctx, 1);
   check_known_answer(*ctx, ready, file, name);
+  if (options.batch > 1) ready = loaded.inference_form(*ctx, options.batch);
   ctx->allocator().release_cached();
   return std::make_unique<lamella_model>(lamella_model{std::move(ctx), std::move(file), card,
-                                                       std::move(preprocess), std::move(ready)});
+                                                       std::move(preprocess), std::move(ready),
+                                                       options.batch});
 }
 
 }  // namespace lamella::capi
@@ -156,10 +167,17 @@ lamella_status lamella_predict(lamella_model* model, const lamella_image* images
   return guarded([&] {
     require(model != nullptr && (count == 0 || (images != nullptr && probabilities != nullptr)),
             "lamella_predict: model, images or probabilities is NULL");
+    const auto batch = static_cast<std::size_t>(model->batch);
     std::vector<float> all;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::vector<float> one = probabilities_of(*model, image_of(images[i]));
-      all.insert(all.end(), one.begin(), one.end());
+    for (std::size_t first = 0; first < count; first += batch) {
+      const std::size_t some = std::min(batch, count - first);
+      std::vector<float> pixels;
+      for (std::size_t i = first; i < first + some; ++i) {
+        const std::vector<float> one = prepare_image(image_of(images[i]), model->preprocess);
+        pixels.insert(pixels.end(), one.begin(), one.end());
+      }
+      const std::vector<float> made = probabilities_of(*model, std::move(pixels), some);
+      all.insert(all.end(), made.begin(), made.end());
     }
     std::copy(all.begin(), all.end(), probabilities);
   });
@@ -169,7 +187,8 @@ lamella_status lamella_predict_file(lamella_model* model, const char* path, floa
   return guarded([&] {
     require(model != nullptr && path != nullptr && probabilities != nullptr,
             "lamella_predict_file: model, path or probabilities is NULL");
-    const std::vector<float> made = probabilities_of(*model, read_image(path));
+    const std::vector<float> made =
+        probabilities_of(*model, prepare_image(read_image(path), model->preprocess), 1);
     std::copy(made.begin(), made.end(), probabilities);
   });
 }
@@ -181,7 +200,7 @@ lamella_status lamella_evaluate(lamella_model* model, const char* folder, const 
             "lamella_evaluate: model, folder or scores is NULL");
     require(scores->size >= sizeof scores->size, "lamella_scores: set its size before the call");
     LoaderOptions options;
-    options.batch = 1;
+    options.batch = model->batch;
     options.shuffle = false;
     options.cache_bytes = 0;
     Loader loader(labelled_images(*model, folder, split), model->preprocess, options);

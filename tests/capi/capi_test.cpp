@@ -287,6 +287,28 @@ TEST_F(CapiTest, ErrorsBelongToTheirThread) {
 }
 
 // A prediction takes nothing lasting: a thousand of them leave the memory limit as it was.
+TEST_F(CapiTest, BatchesGiveWhatSingleImagesGive) {
+  lamella_device_options device;
+  lamella_device_options_init(&device, sizeof device);
+  EXPECT_EQ(device.batch, 1);
+  lamella_model* opened = nullptr;
+  device.batch = 0;
+  EXPECT_EQ(lamella_open(saved().c_str(), &device, &opened), LAMELLA_BAD_ARGUMENT);
+  device.batch = 3;
+  ASSERT_EQ(lamella_open(saved().c_str(), &device, &opened), LAMELLA_OK) << lamella_last_error();
+  const std::vector<std::uint8_t> dense = bytes(), black(dense.size());
+  const lamella_image a = pixels(dense.data()), b = pixels(black.data());
+  const std::vector<lamella_image> images = {a, b, b, b, a, b, a};
+  std::vector<float> single(14), together(14), file(2);
+  ASSERT_EQ(lamella_predict(model(), images.data(), 7, single.data()), LAMELLA_OK);
+  ASSERT_EQ(lamella_predict(opened, images.data(), 7, together.data()), LAMELLA_OK);
+  for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(together[i], single[i], 1e-5) << i;
+  EXPECT_GT(std::abs(single[0] - single[2]), 1e-4) << "images that cannot be told apart";
+  ASSERT_EQ(lamella_predict_file(opened, an_image().c_str(), file.data()), LAMELLA_OK);
+  EXPECT_NEAR(file[0], single[0], 1e-5);
+  lamella_close(opened);
+}
+
 TEST_F(CapiTest, PredictsForEverWithinItsLimit) {
   lamella_device_options device;
   lamella_device_options_init(&device, sizeof device);
