@@ -1,6 +1,9 @@
 #include "tests/ops/device.h"
 
+#include <exception>
+
 #include "engine/context.h"
+#include "engine/errors.h"
 #include "kernels/simt/simt.h"
 #include "tests/ops/guarded_backend.h"
 
@@ -11,10 +14,31 @@ const simt::Control* control(const Device& device) {
   return device.emulated() ? simt::control_of(find_backend(device.name)) : nullptr;
 }
 
+const Backend& with_convolution(const Device& device) {
+  const Backend& backend = find_backend(device.name);
+  if (backend.kernels_with == nullptr) return backend;
+  static Backend chosen;
+  chosen = backend;
+  chosen.kernels = backend.kernels_with(device.convolution.c_str());
+  if (chosen.kernels == nullptr) fail("--conv ", device.convolution, ": use own or cudnn");
+  return chosen;
+}
+
 }  // namespace
 
+std::string problem_of(const Device& device) {
+  const std::string problem = why_unavailable(device.name);
+  if (!problem.empty()) return problem;
+  try {
+    with_convolution(device);
+    return "";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
 const Backend& backend_of(const Device& device) {
-  const Backend& backend = find_backend(device.name);
+  const Backend& backend = with_convolution(device);
   return device.guards ? guarded(backend) : backend;
 }
 

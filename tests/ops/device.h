@@ -16,13 +16,17 @@ struct Device {
   double most_work = 1e300;      // cases with more multiply-adds are left out
   bool guards = true;            // lay guard zones around every allocation
   int threads = 2;
+  std::string convolution = "own";       // cuda: own or cudnn
   const KernelTable* kernels = nullptr;  // run these instead of the device's own
 
   bool emulated() const { return name.rfind("simt", 0) == 0; }
 };
 
-// The backend to run on: the device's own, guarded unless `guards` is off.
+// The backend to run on: the device's own, guarded unless `guards` is off. Throws where it has no
+// such convolution.
 const Backend& backend_of(const Device& device);
+// Why the device, or its choice of convolution, cannot be used; empty where it can.
+std::string problem_of(const Device& device);
 // Chooses the order of threads of what runs next; nothing on devices that have none.
 void set_order_seed(const Device& device, std::uint64_t seed);
 // What the emulator has found since the last call, one sentence a line; empty when nothing.

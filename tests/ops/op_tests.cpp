@@ -1,6 +1,7 @@
 // The op suite: every case of every family on one device.
-//   op_tests [--device=cpu|simt|simt-counted|cuda] [--simt-seed=N] [--simt-seeds=N] [--threads=N]
-//            [--dtype=f32|bf16|f16] [--case "<kernel> key=value ..."] [GoogleTest flags]
+//   op_tests [--device=cpu|simt|simt-counted|cuda] [--conv=own|cudnn] [--dtype=f32|bf16|f16]
+//            [--simt-seed=N] [--simt-seeds=N] [--threads=N] [--case "<kernel> key=value ..."]
+//            [GoogleTest flags]
 // Each registered test is one case; --case runs one line as a trace prints it. Where the device
 // cannot be used the one test of this binary skips and says why.
 #include <gtest/gtest.h>
@@ -66,7 +67,7 @@ bool depends_on_dtype(const OpCase& made) {
 }
 
 void register_cases(const Arguments& arguments) {
-  const std::string reason = why_unavailable(arguments.device.name);
+  const std::string reason = problem_of(arguments.device);
   if (!reason.empty()) {
     testing::RegisterTest("device", arguments.device.name.c_str(), nullptr, nullptr, __FILE__,
                           __LINE__,
@@ -109,6 +110,8 @@ Arguments parse(int argc, char** argv) {
       device.threads = std::atoi(threads);
     } else if (const char* dtype = option("--dtype", argc, argv, i)) {
       arguments.dtype = dtype;
+    } else if (const char* convolution = option("--conv", argc, argv, i)) {
+      device.convolution = convolution;
     } else if (const char* line = option("--case", argc, argv, i)) {
       arguments.line = line;
     } else {
