@@ -207,10 +207,11 @@ TrainHooks make_hooks(const TrainArguments& args, Session& s, Progress& progress
         text("epoch ", record.epoch, "/", args.train.epochs, " loss ", fixed(record.loss, 4)));
   };
   hooks.best = [&](const TensorFile& weights, const EpochRecord& record, const Evaluation& made) {
+    Confusion confusion = made.confusion;  // a copy that fails must not leave half of one in s.info
     s.run->write_best(weights);
     s.run->write_validation(validation_images(s.held_out, made));
     s.info.best_epoch = record.epoch;
-    s.info.best_confusion = made.confusion;
+    s.info.best_confusion = std::move(confusion);
     s.run->write_info(s.info);
   };
   hooks.epoch = [&](const EpochRecord& record) {
