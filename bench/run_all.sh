@@ -33,6 +33,12 @@ else
   echo "SKIP ops: Google Benchmark was not found when $build was configured"
 fi
 
+if [[ -d /usr/share/datasets/fashion-mnist ]]; then
+  python3 bench/fashion_mnist.py --bin "$build/bin" --threads "$threads"
+else
+  echo "SKIP fashion_mnist: the package dataset-fashion-mnist is not installed"
+fi
+
 if ! "$python" -c 'import torch, numpy, safetensors, PIL' 2>/dev/null; then
   echo "SKIP peers: $python has no torch, numpy, safetensors and pillow; set PYTHON"
   exit 0

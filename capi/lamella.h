@@ -120,7 +120,8 @@ LAMELLA_API lamella_status lamella_save(const lamella_model* model, const char* 
 typedef struct lamella_train_options {
   size_t size;                          /* of this struct */
   const lamella_device_options* device; /* default NULL: its defaults */
-  const char* data;     /* a folder with a folder of images for each class; no default */
+  const char* data;     /* a folder with a folder of images for each class, or another form of
+                         * lamella train --data; no default */
   const char* network;  /* such as "cbr_small"; default "cbr_tiny" */
   const char* weights;  /* a weight file to start from, with a new classifier; default NULL: none */
   int32_t image_size;   /* pixels of a side that images are resized to; default 128 */
@@ -128,7 +129,7 @@ typedef struct lamella_train_options {
   int32_t epochs;       /* default 20 */
   int32_t batch;        /* images per step; default 12 */
   double learning_rate; /* of Adam, falling as half a cosine; default 1e-3 */
-  double validation_fraction; /* kept for validation where the folder holds no split; default 0.2 */
+  double validation_fraction; /* kept for validation where there is no such split; default 0.2 */
   int32_t flips_and_turns;    /* not 0, the default 1: images are flipped and turned at random */
   uint64_t seed;              /* default 0 */
 } lamella_train_options;

@@ -52,6 +52,8 @@ Dataset labelled_images(const lamella_train_options& o) {
   Dataset dataset = read_dataset(o.data);
   if (!dataset.has_splits) {
     split(dataset, {1 - o.validation_fraction, o.validation_fraction, 0}, o.seed);
+  } else {
+    split_validation_off(dataset, o.validation_fraction, o.seed);
   }
   return dataset;
 }

@@ -129,7 +129,7 @@ DataCheck check_data(const Dataset& dataset, const ImageLimits& limits,
   TwinFinder finder;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     try {
-      const Image image = read_image(dataset.file(dataset.samples[i]), limits);
+      const Image image = dataset.read(dataset.samples[i], limits);
       ++check.sizes[text(image.height, "x", image.width)];
       ++check.kinds[text(image.bit_depth, "-bit ", image.channels == 3 ? "RGB" : "gray")];
       sums.add(image);

@@ -15,6 +15,7 @@
 
 #include "engine/errors.h"
 #include "io/csv.h"
+#include "io/dataset_forms.h"
 #include "io/image.h"
 
 namespace lamella {
@@ -97,12 +98,9 @@ void read_classes(Dataset& dataset, const std::string& prefix, Split split) {
 }
 
 void read_folders(Dataset& dataset) {
-  constexpr std::array kSplitFolders{
-      std::pair{"train", Split::Train}, std::pair{"validation", Split::Validation},
-      std::pair{"val", Split::Validation}, std::pair{"test", Split::Test}};
   const std::vector<std::string> folders = list_folder(dataset.root).folders;
   std::set<Split> seen;
-  for (const auto& [name, split] : kSplitFolders) {
+  for (const auto& [name, split] : forms::kSplitWords) {
     if (!std::binary_search(folders.begin(), folders.end(), name)) continue;
     if (!seen.insert(split).second) {
       fail(dataset.root, ": there are both a folder validation and a folder val; keep one");
@@ -110,6 +108,7 @@ void read_folders(Dataset& dataset) {
     read_classes(dataset, name + std::string("/"), split);
   }
   dataset.has_splits = !seen.empty();
+  dataset.split_source = "folder";
   if (!dataset.has_splits) read_classes(dataset, "", Split::None);
   std::sort(dataset.samples.begin(), dataset.samples.end(),
             [](const Sample& a, const Sample& b) { return a.path < b.path; });
@@ -201,11 +200,26 @@ void note_straddling_groups(Dataset& dataset) {
                                straddling.front()));
 }
 
+void note_classes_without_training(Dataset& dataset) {
+  const Dataset training = dataset.subset(Split::Train);
+  if (training.samples.empty()) return;
+  const std::vector<std::int64_t> counts = training.class_counts();
+  for (std::size_t label = 0; label < counts.size(); ++label) {
+    if (counts[label] > 0) continue;
+    dataset.notes.push_back("class " + dataset.classes[label] + " has no training images");
+  }
+}
+
 }  // namespace
 
 const char* name_of(Split split) {
   constexpr std::array kNames{"none", "train", "validation", "test"};
   return kNames[static_cast<std::size_t>(split)];
+}
+
+bool is_list_name(const std::string& path) {
+  std::error_code ignored;
+  return path.ends_with(".csv") && !fs::is_directory(path, ignored);
 }
 
 Split split_from_name(const std::string& name) {
@@ -228,14 +242,26 @@ std::vector<std::int64_t> Dataset::class_counts() const {
   return counts;
 }
 
-Dataset read_dataset(const std::string& dir, const DatasetOptions& options) {
+Dataset read_dataset(const std::string& path, const DatasetOptions& options) {
   std::error_code ignored;
-  if (!fs::is_directory(dir, ignored)) fail(dir, ": there is no such folder");
   Dataset dataset;
-  dataset.root = dir;
-  read_folders(dataset);
-  read_groups(dataset, options);
-  if (dataset.has_splits) note_straddling_groups(dataset);
+  DatasetOptions chosen = options;
+  if (is_list_name(path)) {
+    dataset.root = path.find('/') == std::string::npos ? "." : fs::path(path).parent_path();
+    forms::read_list(dataset, read_csv(path));
+    if (chosen.manifest.empty()) chosen.manifest = path;
+  } else if (!fs::is_directory(path, ignored)) {
+    fail(path, fs::exists(path, ignored) ? ": this is neither a folder nor a list (.csv)"
+                                         : ": there is no such folder");
+  } else {
+    dataset.root = path;
+    forms::holds_idx_files(path) ? forms::read_idx_files(dataset) : read_folders(dataset);
+  }
+  read_groups(dataset, chosen);
+  if (dataset.has_splits) {
+    note_straddling_groups(dataset);
+    note_classes_without_training(dataset);
+  }
   return dataset;
 }
 

@@ -71,6 +71,18 @@ void fill_empty_splits(std::vector<Group>& groups, const Shares& fractions) {
   }
 }
 
+// Assigns the groups of every class to splits.
+void draw(Dataset& dataset, std::vector<std::vector<Group>> by_class, const Shares& shares,
+          std::uint64_t seed) {
+  for (std::size_t label = 0; label < by_class.size(); ++label) {
+    assign(by_class[label], shares, Rng(seed, RngStream::Split, static_cast<std::uint32_t>(label)));
+    fill_empty_splits(by_class[label], shares);
+    for (const Group& group : by_class[label]) {
+      for (const std::size_t i : group.samples) dataset.samples[i].split = kSplits[group.split];
+    }
+  }
+}
+
 // How many groups, in this order, come nearest to `wanted` samples; at least one. Where two numbers
 // are as near, the smaller.
 std::size_t nearest_count(const std::vector<const Group*>& order, double wanted) {
@@ -99,6 +111,25 @@ class Fnv1a {
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };
 
+// Both return the number of bytes.
+std::uint64_t add_file(Fnv1a& hash, const std::string& path) {
+  std::array<char, 1U << 16U> buffer;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(path, ": the file cannot be read");
+  std::uint64_t size = 0;
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount()) {
+    hash.add(buffer.data(), static_cast<std::size_t>(file.gcount()));
+    size += static_cast<std::uint64_t>(file.gcount());
+  }
+  return size;
+}
+
+std::uint64_t add_pixels(Fnv1a& hash, const Image& image) {
+  const std::string bytes(image.samples.begin(), image.samples.end());
+  hash.add(bytes);
+  return bytes.size();
+}
+
 }  // namespace
 
 void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed) {
@@ -108,15 +139,22 @@ void split(Dataset& dataset, const SplitFractions& fractions, std::uint64_t seed
     fail("split: the fractions are train ", shares[0], ", validation ", shares[1], ", test ",
          shares[2], "; each must be at least 0 and their sum 1");
   }
-  auto by_class = groups_by_class(dataset, [](const Sample&) { return true; });
-  for (std::size_t label = 0; label < by_class.size(); ++label) {
-    assign(by_class[label], shares, Rng(seed, RngStream::Split, static_cast<std::uint32_t>(label)));
-    fill_empty_splits(by_class[label], shares);
-    for (const Group& group : by_class[label]) {
-      for (const std::size_t i : group.samples) dataset.samples[i].split = kSplits[group.split];
-    }
-  }
+  draw(dataset, groups_by_class(dataset, [](const Sample&) { return true; }), shares, seed);
   dataset.has_splits = true;
+}
+
+bool split_validation_off(Dataset& dataset, double fraction, std::uint64_t seed) {
+  if (!(fraction >= 0.0 && fraction < 1.0)) {
+    fail("a fraction of ", fraction, " of the training images for validation; use 0 to below 1");
+  }
+  const auto is_training = [](const Sample& sample) { return sample.split == Split::Train; };
+  const auto holds = [&](Split split) {
+    return std::any_of(dataset.samples.begin(), dataset.samples.end(),
+                       [split](const Sample& sample) { return sample.split == split; });
+  };
+  if (fraction == 0.0 || holds(Split::Validation) || !holds(Split::Train)) return false;
+  draw(dataset, groups_by_class(dataset, is_training), {1.0 - fraction, fraction, 0.0}, seed);
+  return true;
 }
 
 void keep_fraction(Dataset& dataset, Split part, double fraction, std::uint64_t seed) {
@@ -149,18 +187,14 @@ void keep_fraction(Dataset& dataset, Split part, double fraction, std::uint64_t 
 
 std::string fingerprint(const Dataset& dataset) {
   Fnv1a hash;
-  std::vector<char> buffer(1U << 16U);
   for (const Sample& sample : dataset.samples) {
-    const std::string path = dataset.file(sample);
-    std::ifstream file(path, std::ios::binary);
-    if (!file) fail(path, ": the file cannot be read");
     hash.add(sample.path);
-    std::uint64_t size = 0;
-    while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount()) {
-      hash.add(buffer.data(), static_cast<std::size_t>(file.gcount()));
-      size += static_cast<std::uint64_t>(file.gcount());
-    }
+    const std::uint64_t size = is_idx_image_name(sample.path)
+                                   ? add_pixels(hash, dataset.read(sample))
+                                   : add_file(hash, dataset.file(sample));
     hash.add(" " + std::to_string(size) + "\n");
+    if (dataset.classes_by_folder) continue;
+    hash.add(dataset.classes[static_cast<std::size_t>(sample.label)] + "\n");
   }
   char digits[17];
   std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(hash.value()));

@@ -190,7 +190,7 @@ std::shared_ptr<const Image> Loader::State::fitted(std::int64_t index) {
     const std::lock_guard lock(mutex);
     if (cache[i]) return cache[i];
   }
-  const Image decoded = read_image(dataset.file(dataset.samples[i]), options.limits);
+  const Image decoded = dataset.read(dataset.samples[i], options.limits);
   auto image = std::make_shared<const Image>(fit_image(decoded, preprocess));
   const std::size_t bytes = image->samples.size() * sizeof(image->samples[0]);
   const std::lock_guard lock(mutex);

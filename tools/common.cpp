@@ -61,9 +61,14 @@ void put_json(const std::string& where, const Json& json) {
   }
 }
 
+const char* const kDataHelp =
+    "folder with a folder of images per class; list of images (.csv: path, class and perhaps split "
+    "and group); or folder with IDX files in the layout of MNIST";
+
 void add_group_options(CLI::App& parser, GroupOptions& options) {
   parser.add_option("--group-column", options.column,
-                    "column of manifest.csv whose equal values stay on one side of a split");
+                    "column of manifest.csv, or of the list, whose equal values stay on one side "
+                    "of a split");
   parser.add_option("--group-pattern", options.pattern,
                     "the same from the path: a regular expression, its first bracket the group");
 }
@@ -185,12 +190,13 @@ void take_fold(Dataset& dataset, const SplitOptions& options) {
 
 }  // namespace
 
-OpenData open_data(const std::string& dir, const GroupOptions& groups,
+OpenData open_data(const std::string& path, const GroupOptions& groups,
                    const SplitOptions& options) {
   DatasetOptions dataset_options;
   dataset_options.group_column = groups.column;
   dataset_options.group_pattern = groups.pattern;
-  OpenData data{read_dataset(dir, dataset_options), "ready-made, by folder", false};
+  OpenData data{read_dataset(path, dataset_options), ""};
+  data.split = "ready-made, by " + data.dataset.split_source;
   if (!data.dataset.has_splits) {
     const double validation = options.folds > 0 ? 0 : options.validation;
     const double train = 1 - validation - options.test;
@@ -199,9 +205,15 @@ OpenData open_data(const std::string& dir, const GroupOptions& groups,
                             " leave nothing to train on"));
     }
     split(data.dataset, {train, validation, options.test}, options.seed);
-    data.drawn = true;
+    data.drawn = data.drawn_test = true;
     data.split = text("drawn with seed ", options.seed, ": validation ", validation, ", test ",
                       options.test, " of each class; kept together: ", data.dataset.group_source);
+  } else if (options.folds == 0 &&
+             split_validation_off(data.dataset, options.validation, options.seed)) {
+    data.drawn = true;
+    data.split += text("; validation: ", options.validation, " of the training images of each ",
+                       "class, drawn with seed ", options.seed,
+                       "; kept together: ", data.dataset.group_source);
   }
   if (options.folds > 0 && options.fold > 0) {
     take_fold(data.dataset, options);

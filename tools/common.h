@@ -63,6 +63,8 @@ struct GroupOptions {
   std::string column, pattern;
 };
 void add_group_options(CLI::App& parser, GroupOptions& options);
+// What --data takes, for help and errors.
+extern const char* const kDataHelp;
 
 // --- files ------------------------------------------------------------------------------------
 // The weight file meant by `path`: itself, or the best model of the run folder it names.
@@ -91,9 +93,10 @@ void calibrate(std::vector<OpenModel>& members, const std::string& path);
 // Turns the model into its inference form, where so many images are worth the run that this takes.
 void make_ready(Context& ctx, Model& model, std::int64_t images, std::int64_t batch);
 
-// Splits that the folders do not have are made with these fractions. With `folds`, validation is
-// fold number `fold` of the training images (train/folds.h) with seed + repeat - 1, and what the
-// folders hold out for validation is a test; with fold 0 nothing is taken from the training images.
+// Splits that are not ready-made are drawn with these fractions; where only validation is not, it
+// is drawn from the training images. With `folds`, validation is fold number `fold` of the training
+// images (train/folds.h) with seed + repeat - 1, and what the data hold out for validation is a
+// test; with fold 0 nothing is taken from the training images.
 struct SplitOptions {
   double validation = 0.2, test = 0.0;
   std::uint64_t seed = 0;
@@ -101,11 +104,12 @@ struct SplitOptions {
 };
 struct OpenData {
   Dataset dataset;
-  std::string split;             // in words: how its images were told apart
-  bool drawn = false;            // by chance: other images would be told apart otherwise
+  std::string split;  // in words: how its images were told apart
+  // By chance, so that other images would be told apart otherwise: all splits, or all but the test.
+  bool drawn = false, drawn_test = false;
   std::string fingerprint = {};  // of all images found; empty: not asked for yet
 };
-OpenData open_data(const std::string& dir, const GroupOptions& groups, const SplitOptions& split);
+OpenData open_data(const std::string& path, const GroupOptions& groups, const SplitOptions& split);
 
 // --- text -------------------------------------------------------------------------------------
 // Quotes a word for a POSIX shell where it needs it.

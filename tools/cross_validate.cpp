@@ -203,8 +203,8 @@ int cross_validate(const TrainArguments& args, const CLI::App& parser) {
   }
   const CrossValidation made = gather(args, folder);
   const std::string summary = cross_validation_json(made);
-  const auto picture = [&](const std::string& path) {
-    return picture_address(args.data + "/" + path);
+  const auto picture = [images = read_dataset(args.data)](const std::string& path) {
+    return picture_address(images, path);
   };
   write_file_durably(folder + "/report.html", cross_validation_html(made, picture));
   write_file_durably(summary_file(folder), summary);

@@ -38,10 +38,10 @@ Image in_8_bits(Image image) {
 
 }  // namespace
 
-std::string picture_address(const std::string& file) {
+std::string picture_address(const Dataset& dataset, const std::string& path) {
   constexpr std::int64_t kSide = 112;
   try {
-    Image image = read_image(file);
+    Image image = dataset.reader->read(dataset.root + "/" + path);
     Preprocess small;
     small.height = small.width = kSide;
     small.channels = image.channels;

@@ -3,11 +3,13 @@
 
 #include <string>
 
+#include "io/dataset.h"
+
 namespace lamella::tool {
 
-// The image file, its middle reduced to 112 x 112 pixels, as a data: address with a PNG in it. 16
-// bits are spread over 8 from the image's darkest to its brightest sample. Empty where the file
-// cannot be read: a page is no place to fail for that.
-std::string picture_address(const std::string& file);
+// An image of the data set, its middle reduced to 112 x 112 pixels, as a data: address with a PNG
+// in it. 16 bits are spread over 8 from the image's darkest to its brightest sample. Empty where
+// the image cannot be read: a page is no place to fail for that.
+std::string picture_address(const Dataset& dataset, const std::string& path);
 
 }  // namespace lamella::tool

@@ -3,7 +3,7 @@
 # Debian 12 and Ubuntu 24.04. Touches neither packages nor network when everything is there.
 set -euo pipefail
 
-required=(g++ cmake ninja-build libpng-dev libjpeg-dev libtiff-dev libcli11-dev
+required=(g++ cmake ninja-build libpng-dev libjpeg-dev libtiff-dev zlib1g-dev libcli11-dev
   nlohmann-json3-dev libgtest-dev libbenchmark-dev)
 # Used where the distribution offers them; lamella builds without.
 optional=(libdnnl-dev)

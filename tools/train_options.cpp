@@ -11,10 +11,10 @@ namespace {
 
 // Which images, and which of them for what.
 void add_data_options(CLI::App& parser, TrainArguments& a) {
-  parser.add_option("--data", a.data, "folder with a folder of images per class");
+  parser.add_option("--data", a.data, kDataHelp);
   parser
       .add_option("--val-fraction", a.split.validation,
-                  "share kept for validation where the folders hold no split")
+                  "share kept for validation where the data hold no such split")
       ->capture_default_str();
   parser.add_option("--test-fraction", a.split.test, "share kept away from training altogether")
       ->capture_default_str();

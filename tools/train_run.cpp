@@ -191,8 +191,8 @@ std::vector<ValidationImage> validation_images(const std::vector<Sample>& sample
 }
 
 PictureOf pictures_of(const Session& s) {
-  return [root = s.data.dataset.root](const std::string& path) {
-    return picture_address(root + "/" + path);
+  return [&dataset = s.data.dataset](const std::string& path) {
+    return picture_address(dataset, path);
   };
 }
 

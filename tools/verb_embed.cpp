@@ -167,7 +167,7 @@ Verb add_embed(CLI::App& app) {
   auto args = std::make_shared<EmbedArguments>();
   parser->add_option("--model", args->model, "network; default: what the weight file names");
   parser->add_option("--weights", args->weights, "weight file or run folder")->required();
-  parser->add_option("--data", args->data, "folder with a folder of images per class")->required();
+  parser->add_option("--data", args->data, kDataHelp)->required();
   parser->add_option("--layer", args->layer, "whose output is kept, averaged over its pixels")
       ->capture_default_str();
   parser->add_option("--out", args->out, "file of features; used again where nothing has changed")

@@ -59,7 +59,8 @@ void take_from_recipe(EvalArguments& args) {
 // A drawn split can be drawn again from the very same images only: with one image more, others are
 // held out, and what the model was trained on would be scored.
 void check_split(const EvalArguments& args, const OpenData& data) {
-  if (!data.drawn || args.fingerprint.empty()) return;
+  const bool drawn = args.split == "test" ? data.drawn_test : data.drawn;
+  if (!drawn || args.fingerprint.empty()) return;
   const std::string now = fingerprint(data.dataset);
   if (now == args.fingerprint) return;
   fail("the images in ", args.data, " are not those of the run (fingerprint ", now, ", was ",
@@ -114,7 +115,7 @@ int run(EvalArguments args) {
   const ModelCard card = members.front().card;
   const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, source);
-  if (args.data.empty()) throw UsageError("eval needs --data, a folder with a folder per class");
+  if (args.data.empty()) throw UsageError(std::string("eval needs --data: a ") + kDataHelp);
   Dataset dataset = choose(args);
   use_classes(dataset, card.labels);
   LoaderOptions options;
@@ -160,9 +161,7 @@ Verb add_eval(CLI::App& app) {
   parser->add_option("--weights", args->weights, "weight file, instead of the run's best model");
   parser->add_option("--model", args->model,
                      "network of a weight file that does not say it, such as torchvision's");
-  parser->add_option("--data", args->data,
-                     "folder with a folder of images per class; default: "
-                     "that of the run");
+  parser->add_option("--data", args->data, std::string("default: that of the run; ") + kDataHelp);
   parser->add_option("--split", args->split, "train, validation, test or all")
       ->check(CLI::IsMember({"train", "validation", "val", "test", "all"}))
       ->capture_default_str();

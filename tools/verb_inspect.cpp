@@ -151,13 +151,15 @@ int run(const InspectArguments& args) {
     std::string names;
     for (const std::string& name : model_names()) names += " " + name;
     throw UsageError(
-        "inspect needs one of: a data folder, a run folder, a weight file, or "
+        "inspect needs one of: a data folder or list (.csv), a run folder, a weight file, or "
         "--model with one of" +
         names);
   }
   Json json;
   if (!args.model.empty()) {
     json = describe_model(args);
+  } else if (is_list_name(args.target)) {
+    json = describe_data(args);
   } else if (!std::filesystem::is_directory(args.target)) {
     json = describe_weights(args.target);
   } else if (std::filesystem::exists(args.target + "/run.json")) {
@@ -176,7 +178,8 @@ Verb add_inspect(CLI::App& app) {
   CLI::App* parser =
       app.add_subcommand("inspect", "describe a data folder, weight file, run or network");
   auto args = std::make_shared<InspectArguments>();
-  parser->add_option("target", args->target, "data folder, run folder or weight file");
+  parser->add_option("target", args->target,
+                     "data (as train --data takes it), run folder or weight file");
   parser->add_option("--model", args->model, "network to describe");
   parser->add_option("--size", args->size, "of the network's input")
       ->check(CLI::Range(1, 16384))

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "engine/errors.h"
-#include "io/image.h"
+#include "io/image_reader.h"
 #include "io/preprocess.h"
 #include "tools/common.h"
 #include "tools/image_options.h"
@@ -34,40 +34,55 @@ struct Skipped {
   std::string file, reason;
 };
 
-// Folders stand for the images below them, in order of name.
-std::vector<std::string> expand(const std::vector<std::string>& paths) {
-  std::vector<std::string> files;
-  for (const std::string& path : paths) {
-    if (!std::filesystem::is_directory(path)) {
-      files.push_back(path);
-      continue;
+// The image files below a folder, in order of name; a file for itself.
+std::vector<std::string> files_at(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return {path};
+  std::vector<std::string> below;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    const std::string file = entry.path().string();
+    if (entry.is_regular_file() && (is_image_name(file) || is_idx_name(file))) {
+      below.push_back(file);
     }
-    std::vector<std::string> below;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-      if (entry.is_regular_file() && is_image_name(entry.path().string())) {
-        below.push_back(entry.path().string());
-      }
-    }
-    std::sort(below.begin(), below.end());
-    files.insert(files.end(), below.begin(), below.end());
   }
-  return files;
+  std::sort(below.begin(), below.end());
+  return below;
+}
+
+// Names of images: folders stand for what is below them, IDX files for all of their images.
+std::vector<std::string> expand(const std::vector<std::string>& paths, ImageReader& reader) {
+  std::vector<std::string> names;
+  for (const std::string& path : paths) {
+    for (const std::string& file : files_at(path)) {
+      if (!is_idx_name(file)) {
+        names.push_back(file);
+        continue;
+      }
+      std::int64_t inside = 1;  // where the file cannot be read, this image will say why
+      try {
+        inside = reader.images_in(file);
+      } catch (const Error&) {
+      }
+      for (std::int64_t n = 0; n < inside; ++n) names.push_back(idx_image_name(file, n));
+    }
+  }
+  return names;
 }
 
 // Classifies in batches, by the mean of the members' probabilities; an image that cannot be read is
 // set aside with its reason.
 class Classifier {
  public:
-  Classifier(Context& ctx, const std::vector<OpenModel>& members, Preprocess preprocess,
-             std::int64_t batch)
+  Classifier(Context& ctx, const std::vector<OpenModel>& members, ImageReader& reader,
+             Preprocess preprocess, std::int64_t batch)
       : ctx_(ctx),
         members_(members),
+        reader_(reader),
         preprocess_(std::move(preprocess)),
         most_(static_cast<std::size_t>(batch)) {}
 
   void add(const std::string& file) {
     try {
-      const std::vector<float> pixels = prepare_image(read_image(file), preprocess_);
+      const std::vector<float> pixels = prepare_image(reader_.read(file), preprocess_);
       pixels_.insert(pixels_.end(), pixels.begin(), pixels.end());
       waiting_.push_back(file);
     } catch (const Error& error) {
@@ -122,6 +137,7 @@ class Classifier {
 
   Context& ctx_;
   const std::vector<OpenModel>& members_;
+  ImageReader& reader_;
   Preprocess preprocess_;
   std::size_t most_;
   std::vector<std::string> waiting_;
@@ -190,11 +206,12 @@ int run(PredictArguments args) {
   const ModelCard card = members.front().card;
   const Preprocess preprocess = preprocess_from_metadata(card.preprocessing);
   args.images.check_agreement(preprocess, args.weights);
-  const std::vector<std::string> files = expand(args.paths);
+  ImageReader reader;
+  const std::vector<std::string> files = expand(args.paths, reader);
   for (OpenModel& member : members) {
     make_ready(*ctx, member.model, static_cast<std::int64_t>(files.size()), args.batch);
   }
-  Classifier classifier(*ctx, members, preprocess, args.batch);
+  Classifier classifier(*ctx, members, reader, preprocess, args.batch);
   for (const std::string& file : files) classifier.add(file);
   classifier.flush();
   print_profile(args.device);
@@ -215,7 +232,7 @@ Verb add_predict(CLI::App& app) {
   parser
       ->add_option("paths", args->paths,
                    "run folder, cross-validation (all its models together) or weight file (unless "
-                   "--weights), then images and folders of them")
+                   "--weights), then images, IDX files and folders of them")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   parser->add_option("--weights", args->weights, "weight file");
   parser->add_option("--model", args->model,

@@ -8,7 +8,7 @@ namespace {
 
 int run(const TrainArguments& args, const CLI::App& parser) {
   if (args.model.empty()) throw UsageError("train needs --model; lamella inspect lists the names");
-  if (args.data.empty()) throw UsageError("train needs --data, a folder with a folder per class");
+  if (args.data.empty()) throw UsageError(std::string("train needs --data: a ") + kDataHelp);
   if (args.out.empty() && args.resume.empty()) throw UsageError("train needs --out, a new folder");
   if (args.split.folds == 0 && (args.split.fold > 0 || args.repeats > 1)) {
     throw UsageError("--fold and --repeats need --folds");

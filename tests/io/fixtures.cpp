@@ -10,6 +10,7 @@
 #include <png.h>
 #include <tiffio.h>
 #include <unistd.h>
+#include <zlib.h>
 
 namespace lamella::fixtures {
 namespace {
@@ -217,6 +218,26 @@ std::vector<std::uint8_t> make_tiff(const TiffVariant& variant, const Image& ima
 std::vector<std::uint8_t> read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<std::uint8_t> make_idx(const std::vector<std::uint32_t>& shape,
+                                   const std::vector<std::uint8_t>& values) {
+  std::vector<std::uint8_t> bytes = {0, 0, 8, static_cast<std::uint8_t>(shape.size())};
+  for (const std::uint32_t extent : shape) {
+    for (const int shift : {24, 16, 8, 0}) {
+      bytes.push_back(static_cast<std::uint8_t>(extent >> shift & 0xffU));
+    }
+  }
+  bytes.insert(bytes.end(), values.begin(), values.end());
+  return bytes;
+}
+
+std::vector<std::uint8_t> gzipped(const std::vector<std::uint8_t>& bytes) {
+  const std::string path = temporary_name(".gz");
+  gzFile file = gzopen(path.c_str(), "wb");
+  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
+  gzclose(file);
+  return take_file(path);
 }
 
 void write_bytes(const std::string& path, const std::vector<std::uint8_t>& bytes) {

@@ -37,6 +37,11 @@ struct TiffVariant {
 };
 std::vector<std::uint8_t> make_tiff(const TiffVariant& variant, const Image& image);
 
+// An IDX file of unsigned bytes whose header says `shape`, whatever the values; and a gzipped file.
+std::vector<std::uint8_t> make_idx(const std::vector<std::uint32_t>& shape,
+                                   const std::vector<std::uint8_t>& values);
+std::vector<std::uint8_t> gzipped(const std::vector<std::uint8_t>& bytes);
+
 std::vector<std::uint8_t> read_bytes(const std::string& path);
 void write_bytes(const std::string& path, const std::vector<std::uint8_t>& bytes);
 void write_text(const std::string& path, const std::string& text);

@@ -19,6 +19,7 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
 
     # Where each dependency may be seen; "one" means by a single file.
     home["png.h"] = "io one";         home["jpeglib.h"] = "io one";  home["tiffio.h"] = "io one"
+    home["zlib.h"] = "io one"
     home["CLI"] = "tools one";        home["nlohmann"] = "weights one"
     home["dnnl"] = "kernels/cpu one"; home["cudnn"] = "kernels/cuda/cudnn"
     home["cublasLt.h"] = "kernels/cuda one"
