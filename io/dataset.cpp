@@ -278,4 +278,11 @@ void use_classes(Dataset& dataset, const std::vector<std::string>& labels) {
   dataset.classes = labels;
 }
 
+void extend_classes(Dataset& dataset, std::vector<std::string> labels) {
+  for (const std::string& name : dataset.classes) {
+    if (std::find(labels.begin(), labels.end(), name) == labels.end()) labels.push_back(name);
+  }
+  use_classes(dataset, labels);
+}
+
 }  // namespace lamella

@@ -82,6 +82,8 @@ bool is_list_name(const std::string& path);
 // Numbers the classes as in `labels`, of which the data may lack some. Throws Error for a class
 // that is none of them.
 void use_classes(Dataset& dataset, const std::vector<std::string>& labels);
+// The same, but classes of the data that are none of `labels` follow behind them.
+void extend_classes(Dataset& dataset, std::vector<std::string> labels);
 
 struct SplitFractions {
   double train = 0.6, validation = 0.2, test = 0.2;  // >= 0, sum 1

@@ -40,6 +40,24 @@ std::vector<std::string> as_arguments(const Recipe& recipe) {
   return arguments;
 }
 
+// Puts what a run that goes on from `run`, or from the one that `recipe` names, takes over of it
+// before the recipe.
+void inherit(std::string run, Recipe& recipe) {
+  for (const auto& [key, value] : recipe) {
+    if (key == "from" && run.empty()) run = value;
+  }
+  if (run.empty()) return;
+  static const std::set<std::string> keys = {"model", "size", "channels", "normalise",
+                                             "exif",  "cut",  "head",     "auxiliary"};
+  RunFolder::open(run);  // or says why not
+  Recipe first = parse_recipe(read_text_file(run + "/recipe.toml"), run + "/recipe.toml");
+  std::erase_if(first, [](const auto& pair) { return !keys.contains(pair.first); });
+  for (auto& [key, value] : first) {
+    if (key == "head" && value == "new") value = "own";  // it is learnt by now
+  }
+  recipe.insert(recipe.begin(), first.begin(), first.end());
+}
+
 }  // namespace
 
 std::vector<std::string> expand_arguments(std::vector<std::string> arguments) {
@@ -53,8 +71,10 @@ std::vector<std::string> expand_arguments(std::vector<std::string> arguments) {
     check_resume(arguments);
     if (!is_cross_validation(run)) RunFolder::open(run);  // or says why not
     recipe = parse_recipe(read_text_file(run + "/recipe.toml"), run + "/recipe.toml");
-  } else if (const std::string file = value_of(arguments, "config"); !file.empty()) {
-    recipe = parse_recipe(read_text_file(file), file);
+  } else {
+    const std::string file = value_of(arguments, "config");
+    if (!file.empty()) recipe = parse_recipe(read_text_file(file), file);
+    inherit(value_of(arguments, "from"), recipe);
   }
   const std::vector<std::string> inserted = as_arguments(recipe);
   arguments.insert(arguments.begin() + 1, inserted.begin(), inserted.end());

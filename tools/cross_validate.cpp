@@ -34,7 +34,9 @@ void begin(const TrainArguments& args, const CLI::App& parser) {
   open_data(args.data, args.groups, first);  // refuses what cannot be before anything is made
   std::filesystem::create_directories(args.out);
   const std::string data = std::filesystem::absolute(args.data).lexically_normal().string();
-  write_file_durably(args.out + "/recipe.toml", format_recipe(recipe_of(parser, {{"data", data}})));
+  write_file_durably(
+      args.out + "/recipe.toml",
+      format_recipe(recipe_of(parser, {{"data", data}, {"from", args.transfer.from}})));
   const Json json = {{"schema", "lamella.crossval/1"}, {"status", "running"}};
   write_file_durably(summary_file(args.out), dump_json(json, 2) + "\n");
 }

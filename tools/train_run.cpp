@@ -135,7 +135,9 @@ void open_folder(const TrainArguments& args, Session& s) {
 
 void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
   start_weights(*s.ctx, s.model, args.transfer, args.image.preprocess(), args.train.seed);
-  Recipe fixed = {{"threads", std::to_string(s.ctx->threads())}, {"data", s.info.data.path}};
+  Recipe fixed = {{"threads", std::to_string(s.ctx->threads())},
+                  {"data", s.info.data.path},
+                  {"from", args.transfer.from}};
   if (args.split.folds > 0) {
     fixed.emplace_back("fold", std::to_string(args.split.fold));
     fixed.emplace_back("repeat", std::to_string(args.split.repeat));
@@ -296,11 +298,42 @@ int train(const TrainArguments& args, Session& s, Trainer& trainer) {
   return report(args, s);
 }
 
+// The classes of the run that --from names, in their order.
+std::vector<std::string> known_classes(const TrainArguments& args) {
+  const bool again = std::filesystem::exists(args.resume + "/run.json");
+  const RunInfo info = RunFolder::open(again ? args.resume : args.transfer.from).info();
+  if (!again && info.status != "finished") {
+    fail(args.transfer.from, " is not finished (", info.status, "); finish it with --resume, or ",
+         "start from its weights as they are with --weights");
+  }
+  if (info.card.spec.name != args.model) {
+    fail(args.transfer.from, " is of ", info.card.spec.name, ", and --model says ", args.model,
+         "; leave it out");
+  }
+  return info.card.labels;
+}
+
+void add_known_classes(const TrainArguments& args, Dataset& dataset) {
+  const std::vector<std::string> own = dataset.classes, known = known_classes(args);
+  extend_classes(dataset, known);
+  const auto lacks = [](const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) == list.end();
+  };
+  for (const std::string& name : dataset.classes) {
+    if (lacks(known, name)) std::fprintf(stderr, "new class: %s\n", name.c_str());
+    if (lacks(own, name)) {
+      std::fprintf(stderr, "class %s stays, though %s has no images of it\n", name.c_str(),
+                   args.data.c_str());
+    }
+  }
+}
+
 }  // namespace
 
 OpenData training_data(const TrainArguments& args) {
   OpenData data = open_data(args.data, args.groups, args.split);
   data.fingerprint = fingerprint(data.dataset);  // with the images that are left out
+  if (!args.transfer.from.empty()) add_known_classes(args, data.dataset);
   look_through(args, data);
   return data;
 }

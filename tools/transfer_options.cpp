@@ -62,7 +62,19 @@ void TransferArguments::add_to(TrainOptions& options) const {
   options.optimiser.factors = parse_factors(lr_factors);
 }
 
+void TransferArguments::check() const {
+  const bool takes_weights = !weights.empty() || take != "values" || !take_until.empty();
+  if (!from.empty() && (takes_weights || head == kNewHead)) {
+    throw UsageError(
+        "--from takes all that a run has learnt; leave out --weights, --take, "
+        "--take-until and --head new");
+  }
+}
+
 void add_transfer_options(CLI::App& parser, TransferArguments& a) {
+  parser.add_option("--from", a.from,
+                    "finished run whose best weights to go on from, with further data: its classes "
+                    "keep their numbers, new ones follow; network and kind of images are its own");
   parser.add_option("--weights", a.weights, "start from these weights, not from random ones");
   parser
       .add_option("--head", a.head,
@@ -98,22 +110,24 @@ void add_transfer_options(CLI::App& parser, TransferArguments& a) {
 void start_weights(Context& ctx, const Model& model, const TransferArguments& args,
                    const Preprocess& preprocess, std::uint64_t seed) {
   model.initialise(ctx, seed);
-  if (args.weights.empty()) {
+  const std::string& source = args.from.empty() ? args.weights : args.from;
+  if (source.empty()) {
     if (!args.take_until.empty() || args.take != "values") {
       throw UsageError("--take and --take-until say what to take of --weights, which is not given");
     }
     return;
   }
-  const std::string file = weight_file(args.weights);
+  const std::string file = weight_file(source);
   TransferOptions options;
   // A cut network has a head that no other file holds, unless that file is of the same cut.
-  options.new_head = args.head != "own";
+  options.new_head = args.from.empty() && args.head != "own";
+  options.more_classes = !args.from.empty();
   options.mean_var = args.take == "mean_var";
   options.until = args.take_until;
   options.seed = seed;
   TensorFile weights = read_weights(file);
   tell_other_images(weights, file, model.spec().name, preprocess);
-  if (!args.cut.empty() && args.head == "own") {
+  if (args.from.empty() && !args.cut.empty() && args.head == "own") {
     options.new_head = !weights.tensors.contains(text(model.classifier_prefix(), ".weight"));
   }
   const TransferReport report = transfer(ctx, model, std::move(weights), file, options);

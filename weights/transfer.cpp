@@ -68,6 +68,36 @@ bool sum_channels(const Model& model, TensorFile& file, const std::string& name)
   return true;
 }
 
+// Appends to the classifiers of the file the rows that the model has drawn for further classes.
+void append_classes(Context& ctx, const Model& model, TensorFile& file) {
+  std::vector<std::string> prefixes = {model.classifier_prefix() + "."};
+  for (const Model::Auxiliary& auxiliary : model.auxiliary()) {
+    prefixes.push_back(auxiliary.prefix + ".");
+  }
+  for (const Parameter& parameter : model.parameters()) {
+    const auto begins = [&](const std::string& prefix) {
+      return parameter.name.starts_with(prefix);
+    };
+    const auto found = file.tensors.find(parameter.name);
+    if (found == file.tensors.end() || std::none_of(prefixes.begin(), prefixes.end(), begins)) {
+      continue;
+    }
+    StoredTensor& stored = found->second;
+    const Shape shape = parameter.tensor.shape();
+    std::vector<std::int64_t> wanted;
+    for (int d = 0; d < shape.rank(); ++d) wanted.push_back(shape[d]);
+    const bool more = wanted.size() == stored.shape.size() && wanted[0] == model.spec().classes &&
+                      stored.shape[0] < wanted[0] &&
+                      std::equal(wanted.begin() + 1, wanted.end(), stored.shape.begin() + 1);
+    if (!more) continue;
+    std::vector<float> values = stored.to_f32();
+    const std::vector<float> drawn = ctx.to_host(parameter.tensor);
+    values.insert(values.end(), drawn.begin() + static_cast<std::ptrdiff_t>(values.size()),
+                  drawn.end());
+    stored = StoredTensor::from_f32(values, wanted);
+  }
+}
+
 void redraw(Context& ctx, const Parameter& parameter, const Rng& rng) {
   std::vector<float> values = ctx.to_host(parameter.tensor);
   double sum = 0, squares = 0;
@@ -110,6 +140,7 @@ TransferReport transfer(Context& ctx, const Model& model, TensorFile file, const
     return true;
   });
   report.summed_channels = sum_channels(model, file, name);
+  if (options.more_classes) append_classes(ctx, model, file);
   load_parameters(ctx, taken, model.spec().name, file, name);
   if (!options.mean_var) return report;
   std::uint32_t index = 0;

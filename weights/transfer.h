@@ -13,6 +13,9 @@ namespace lamella {
 struct TransferOptions {
   // The classifier stays as it was drawn, whatever the file has for it, and so do auxiliary ones.
   bool new_head = false;
+  // The file's classifier, and auxiliary ones, may know the first of the model's classes only: the
+  // rows of the others stay as drawn.
+  bool more_classes = false;
   // Instead of a tensor's values, only their mean and variance: its elements are drawn from the
   // normal distribution that has them (Mean-Var of Raghu et al. 2019, "Transfusion", section 5).
   // Filters and matrices only; biases and batch norm are taken as they are.

@@ -240,5 +240,99 @@ TEST_F(RunTest, StartsFromGivenWeights) {
   EXPECT_EQ(tensors("from"), tensors("straight"));
 }
 
+// A run of two classes, and images of the second and of a new one whose name sorts before both.
+class FromTest : public RunTest {
+ protected:
+  void SetUp() override {
+    RunTest::SetUp();
+    ASSERT_EQ(run_tool(command("first")).status, 0);
+    labels_ = read_json(folder.file("first/run.json")).at("labels").get<std::vector<std::string>>();
+    namespace fs = std::filesystem;
+    fs::create_directories(folder.file("more"));
+    fs::copy(data() + "/" + labels_[1], folder.file("more/" + labels_[1]));
+    fs::copy(data() + "/" + labels_[0], folder.file("more/AA"));
+  }
+  std::vector<std::string> from(const std::string& run, const std::string& epochs) const {
+    return {"train",
+            "--from",
+            folder.file("first"),
+            "--data",
+            folder.file("more"),
+            "--batch",
+            "4",
+            "--epochs",
+            epochs,
+            "--checkpoint-every",
+            "2",
+            "--log-steps",
+            "--threads",
+            "2",
+            "--out",
+            folder.file(run)};
+  }
+  TensorFile best(const std::string& run) const {
+    return read_safetensors(folder.file(run) + "/model-best.safetensors");
+  }
+
+  std::vector<std::string> labels_;
+};
+
+TEST_F(FromTest, KeepsWhatTheRunKnowsAndAddsClasses) {
+  const Answer answer = run_tool(from("second", "0"));
+  ASSERT_EQ(answer.status, 0) << answer.err;
+  EXPECT_NE(answer.err.find("new class: AA\n"), std::string::npos);
+  EXPECT_NE(answer.err.find("class " + labels_[0] + " stays, though"), std::string::npos);
+  const Json info = read_json(folder.file("second/run.json"));
+  EXPECT_EQ(info.at("labels"), (std::vector<std::string>{labels_[0], labels_[1], "AA"}));
+  EXPECT_EQ(info.at("preprocessing"), read_json(folder.file("first/run.json")).at("preprocessing"));
+  const TensorFile then = best("first"), now = best("second");
+  ASSERT_EQ(then.tensors.size(), now.tensors.size());
+  for (const auto& [name, tensor] : then.tensors) {
+    const std::vector<std::byte>& bits = now.tensors.at(name).data;
+    ASSERT_GE(bits.size(), tensor.data.size());
+    EXPECT_EQ(bits.size() > tensor.data.size(), name.starts_with("classifier.")) << name;
+    EXPECT_TRUE(std::equal(tensor.data.begin(), tensor.data.end(), bits.begin())) << name;
+  }
+  EXPECT_EQ(run_tool({"eval", folder.file("second"), "--data", data(), "--split", "all"}).status, 0)
+      << "images of the classes of before";
+}
+
+TEST_F(FromTest, TheRecipeAndResumeGiveTheSameBits) {
+  ASSERT_EQ(run_tool(from("second", "3")).status, 0);
+  const Answer again = run_tool(
+      {"train", "--config", folder.file("second/recipe.toml"), "--out", folder.file("again")});
+  ASSERT_EQ(again.status, 0) << again.err;
+  expect_same_runs("second", "again");
+
+  RunningTool killed(from("killed", "3"));
+  ASSERT_TRUE(killed.wait_for_lines(folder.file("killed/steps.jsonl"), 5));
+  killed.send(SIGKILL);
+  killed.wait();
+  std::filesystem::rename(folder.file("first"), folder.file("elsewhere"));
+  const Answer resumed = run_tool({"train", "--resume", folder.file("killed")});
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  expect_same_runs("second", "killed");
+}
+
+TEST_F(FromTest, RefusesWhatMakesNoSense) {
+  const auto error = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = from("bad", "1");
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Answer answer = run_tool(arguments);
+    EXPECT_NE(answer.status, 0);
+    EXPECT_FALSE(std::filesystem::exists(folder.file("bad"))) << "what is refused leaves no folder";
+    return answer.err;
+  };
+  EXPECT_NE(error({"--weights", folder.file("first")}).find("leave out --weights"),
+            std::string::npos);
+  EXPECT_NE(error({"--model", "cbr_small"}).find("is of cbr_tiny, and --model says cbr_small"),
+            std::string::npos);
+  EXPECT_NE(error({"--from", data()}).find("holds no run"), std::string::npos);
+  Json info = read_json(folder.file("first/run.json"));
+  info["status"] = "interrupted";
+  std::ofstream(folder.file("first/run.json")) << dump_json(info);
+  EXPECT_NE(error({}).find("is not finished (interrupted)"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace lamella

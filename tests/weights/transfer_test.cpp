@@ -46,6 +46,34 @@ class Transfer : public testing::Test {
   Context ctx_;
 };
 
+TEST_F(Transfer, MoreClassesKeepTheRowsThereAre) {
+  const std::pair<std::string, std::vector<std::string>> networks[] = {
+      {"cbr_tiny", {"classifier.weight", "classifier.bias"}},
+      {"squeezenet1_1", {"classifier.1.weight", "classifier.1.bias"}}};
+  for (const auto& [network, classifier] : networks) {
+    ModelSpec spec{network, 64, 64, 3, 5};
+    const Model from = drawn(spec, 1);
+    spec.classes = 7;
+    const Model to = drawn(spec, 2), untouched = drawn(spec, 2);
+    TransferOptions options;
+    EXPECT_NE(error_of([&] { transfer(ctx_, to, file_of(from), "f", options); }), "");
+    options.more_classes = true;
+    EXPECT_TRUE(transfer(ctx_, to, file_of(from), "f", options).drawn.empty());
+    for (const Parameter& p : from.parameters()) {
+      std::vector<float> expected = values(from, p.name);
+      if (std::find(classifier.begin(), classifier.end(), p.name) != classifier.end()) {
+        const std::vector<float> rows = values(untouched, p.name);
+        ASSERT_EQ(rows.size() * 5, expected.size() * 7) << p.name;
+        expected.insert(expected.end(), rows.begin() + static_cast<std::ptrdiff_t>(expected.size()),
+                        rows.end());
+      }
+      EXPECT_EQ(values(to, p.name), expected) << p.name;
+    }
+    EXPECT_NE(error_of([&] { transfer(ctx_, from, file_of(to), "f", options); }), "")
+        << "classes are never dropped";
+  }
+}
+
 TEST_F(Transfer, TakesEverythingStrictly) {
   const Model from = drawn(kThree, 1), to = drawn(kThree, 2);
   const TransferReport report = transfer(ctx_, to, file_of(from), "f", {});
