@@ -20,6 +20,7 @@
 #include "train/ensemble.h"
 #include "train/evaluate.h"
 #include "train/features.h"
+#include "train/flips.h"
 #include "train/folds.h"
 #include "train/head_choice.h"
 #include "train/linear_head.h"

@@ -131,6 +131,15 @@ std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
   return members;
 }
 
+void add_flips_option(CLI::App& parser, int& flips) {
+  parser
+      .add_option("--flips", flips,
+                  "mean probability over so many: 4, the image and its mirror images left-right, "
+                  "top-bottom and both; 8, those and all turned by 90 degrees; 1, as it is")
+      ->check(CLI::IsMember({1, 4, 8}))
+      ->capture_default_str();
+}
+
 void add_calibrated_option(CLI::App& parser, bool& calibrated) {
   parser.add_flag("--calibrated", calibrated,
                   "probabilities with the temperature that fits the run's validation images best; "

@@ -85,6 +85,10 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
 std::vector<OpenModel> open_models(Context& ctx, const std::string& path,
                                    const std::string& model = "");
 
+// --flips: how many of flipped() of train/flips.h probabilities are the mean of; 1: the image as it
+// is.
+void add_flips_option(CLI::App& parser, int& flips);
+
 void add_calibrated_option(CLI::App& parser, bool& calibrated);
 // Gives each member of open_models(`path`) the temperature that fits the validation images of its
 // run best, and tells it on stderr.

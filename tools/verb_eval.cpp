@@ -14,6 +14,7 @@
 #include "tools/scores.h"
 #include "train/calibration.h"
 #include "train/ensemble.h"
+#include "train/flips.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
 
@@ -25,6 +26,7 @@ struct EvalArguments {
   std::string fingerprint;  // of the images the run was made with
   bool skip_bad = false;    // as the run did
   bool calibrated = false;
+  int flips = 1;
   std::int64_t batch = 16;
   std::optional<double> min_confidence;
   SplitOptions fractions;
@@ -87,7 +89,8 @@ Json to_json(const EvalArguments& args, const Metrics& metrics, const Evaluation
   Json json = {{"schema", "lamella.eval/1"},
                {"data", args.data},
                {"split", args.split},
-               {"calibrated", args.calibrated}};
+               {"calibrated", args.calibrated},
+               {"flips", args.flips}};
   json.update(scores_json(metrics, evaluation.confusion, evaluation.loss, labels));
   add_json(json, more);
   return json;
@@ -101,6 +104,23 @@ ProbabilityScores more_scores(const EvalArguments& args, const Evaluation& evalu
   }
   return probability_scores(evaluation.predictions, groups, group_source,
                             evaluation.confusion.classes(), args.min_confidence);
+}
+
+// The mean of what all members make of all flips of the images.
+Evaluation judge(const EvalArguments& args, Context& ctx, std::vector<OpenModel>& members,
+                 Loader& loader) {
+  watch_interrupts();
+  std::vector<Evaluation> judgements;
+  for (OpenModel& member : members) {
+    make_ready(ctx, member.model, loader.images(), args.batch);
+    for (int flip = 0; flip < args.flips; ++flip) {
+      FlippedSource source(loader, flip);
+      judgements.push_back(evaluate(ctx, member.model, source, interrupted));
+      if (args.calibrated) calibrate(judgements.back(), member.temperature);
+    }
+  }
+  if (interrupted()) fail("interrupted before the last image");
+  return mean_of(judgements);
 }
 
 int run(EvalArguments args) {
@@ -121,19 +141,11 @@ int run(EvalArguments args) {
   LoaderOptions options;
   options.batch = args.batch;
   options.shuffle = false;
-  options.cache_bytes = 0;
+  if (args.flips == 1) options.cache_bytes = 0;
   const std::vector<Sample> samples = dataset.samples;
   const std::string group_source = dataset.group_source;
   Loader loader(std::move(dataset), preprocess, options);
-  watch_interrupts();
-  std::vector<Evaluation> judgements;
-  for (OpenModel& member : members) {
-    make_ready(*ctx, member.model, loader.images(), args.batch);
-    judgements.push_back(evaluate(*ctx, member.model, loader, interrupted));
-    if (args.calibrated) calibrate(judgements.back(), member.temperature);
-  }
-  if (interrupted()) fail("interrupted before the last image");
-  const Evaluation evaluation = mean_of(judgements);
+  const Evaluation evaluation = judge(args, *ctx, members, loader);
   print_profile(args.device);
   const Metrics metrics = metrics_of(evaluation.confusion);
   const ProbabilityScores more = more_scores(args, evaluation, samples, group_source);
@@ -173,6 +185,7 @@ Verb add_eval(CLI::App& app) {
                    "tell how many images have a highest probability of at least this, and how many "
                    "of them are right")
       ->check(CLI::Range(0.0, 1.0));
+  add_flips_option(*parser, args->flips);
   add_calibrated_option(*parser, args->calibrated);
   parser->add_option("--seed", args->fractions.seed, "of the split; default: that of the run");
   add_group_options(*parser, args->groups);

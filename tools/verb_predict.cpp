@@ -12,6 +12,7 @@
 #include "tools/image_options.h"
 #include "train/calibration.h"
 #include "train/evaluate.h"
+#include "train/flips.h"
 
 namespace lamella::tool {
 namespace {
@@ -22,6 +23,7 @@ struct PredictArguments {
   std::int64_t batch = 16, top = 3;
   double min_confidence = 0;
   bool calibrated = false;
+  int flips = 1;
   PreprocessOptions images;
   DeviceOptions device;
 };
@@ -68,17 +70,18 @@ std::vector<std::string> expand(const std::vector<std::string>& paths, ImageRead
   return names;
 }
 
-// Classifies in batches, by the mean of the members' probabilities; an image that cannot be read is
-// set aside with its reason.
+// Classifies in batches, by the mean of the probabilities of all members and flips; an image that
+// cannot be read is set aside with its reason.
 class Classifier {
  public:
   Classifier(Context& ctx, const std::vector<OpenModel>& members, ImageReader& reader,
-             Preprocess preprocess, std::int64_t batch)
+             Preprocess preprocess, const PredictArguments& args)
       : ctx_(ctx),
         members_(members),
         reader_(reader),
         preprocess_(std::move(preprocess)),
-        most_(static_cast<std::size_t>(batch)) {}
+        flips_(args.flips),
+        most_(static_cast<std::size_t>(args.batch)) {}
 
   void add(const std::string& file) {
     try {
@@ -100,7 +103,7 @@ class Classifier {
                 std::move(pixels_),
                 {},
                 {}};
-    const std::vector<float> all = probabilities_of(batch);
+    const std::vector<float> all = mean_probabilities(batch);
     const std::int64_t classes = members_.front().model.spec().classes;
     for (std::int64_t n = 0; n < batch.N; ++n) {
       const auto row = all.begin() + n * classes;
@@ -122,16 +125,24 @@ class Classifier {
     }
   }
 
-  std::vector<float> probabilities_of(const Batch& batch) {
+  std::vector<float> probabilities_of(const OpenModel& member, const Batch& batch) {
+    const Tensor logits = member.model.forward(ctx_, input_of(ctx_, member.model, batch));
+    std::vector<float> own = ctx_.to_host(softmax(ctx_, logits));
+    if (member.temperature != 1) scale(own, member);
+    return own;
+  }
+
+  std::vector<float> mean_probabilities(const Batch& batch) {
     std::vector<float> mean;
-    for (const OpenModel& member : members_) {
-      const Tensor logits = member.model.forward(ctx_, input_of(ctx_, member.model, batch));
-      std::vector<float> own = ctx_.to_host(softmax(ctx_, logits));
-      if (member.temperature != 1) scale(own, member);
-      mean.resize(own.size());
-      for (std::size_t i = 0; i < own.size(); ++i) mean[i] += own[i];
+    for (int flip = 0; flip < flips_; ++flip) {
+      const Batch view = flip == 0 ? batch : flipped(batch, flip);
+      for (const OpenModel& member : members_) {
+        const std::vector<float> own = probabilities_of(member, view);
+        mean.resize(own.size());
+        for (std::size_t i = 0; i < own.size(); ++i) mean[i] += own[i];
+      }
     }
-    for (float& p : mean) p /= static_cast<float>(members_.size());
+    for (float& p : mean) p /= static_cast<float>(members_.size()) * static_cast<float>(flips_);
     return mean;
   }
 
@@ -139,6 +150,7 @@ class Classifier {
   const std::vector<OpenModel>& members_;
   ImageReader& reader_;
   Preprocess preprocess_;
+  int flips_;
   std::size_t most_;
   std::vector<std::string> waiting_;
   std::vector<float> pixels_;
@@ -156,11 +168,9 @@ std::vector<std::size_t> ranking(const std::vector<float>& probabilities) {
 
 Json to_json(const PredictArguments& args, const Classifier& done,
              const std::vector<std::string>& labels) {
-  Json json = {{"schema", "lamella.predict/1"},
-               {"labels", labels},
-               {"calibrated", args.calibrated},
-               {"predictions", Json::array()},
-               {"skipped", Json::array()}};
+  Json json = {{"schema", "lamella.predict/1"}, {"labels", labels},
+               {"calibrated", args.calibrated}, {"flips", args.flips},
+               {"predictions", Json::array()},  {"skipped", Json::array()}};
   for (const Result& result : done.results) {
     const std::vector<std::size_t> order = ranking(result.probabilities);
     Json top = Json::array();
@@ -211,7 +221,7 @@ int run(PredictArguments args) {
   for (OpenModel& member : members) {
     make_ready(*ctx, member.model, static_cast<std::int64_t>(files.size()), args.batch);
   }
-  Classifier classifier(*ctx, members, reader, preprocess, args.batch);
+  Classifier classifier(*ctx, members, reader, preprocess, args);
   for (const std::string& file : files) classifier.add(file);
   classifier.flush();
   print_profile(args.device);
@@ -245,6 +255,7 @@ Verb add_predict(CLI::App& app) {
                    "below this probability a prediction is marked as unsure")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  add_flips_option(*parser, args->flips);
   add_calibrated_option(*parser, args->calibrated);
   parser->add_option("--batch", args->batch, "images per step")
       ->check(CLI::Range(1, 65536))
