@@ -82,7 +82,7 @@ else
 fi
 if [[ $tier == long ]]; then
   stage asan-slow-tests 3600 tests build/asan -LE fast || true
-  stage fuzz 900 tests/fuzz/run.sh 120 || true
+  stage fuzz 2400 tests/fuzz/run.sh 120 || true
   stage clang-tidy 3600 tools/checks/tidy.sh build/release || true
 fi
 stages_end

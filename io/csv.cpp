@@ -2,11 +2,10 @@
 #include "io/csv.h"
 
 #include <algorithm>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "engine/errors.h"
+#include "weights/durable_file.h"
 
 namespace lamella {
 namespace {
@@ -117,10 +116,7 @@ CsvTable parse_csv(const std::string& text, const std::string& name) {
 }
 
 CsvTable read_csv(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (!file || !(content << file.rdbuf())) fail(path, " cannot be read, or is empty");
-  return parse_csv(content.str(), path);
+  return parse_csv(read_text_file(path), path);
 }
 
 }  // namespace lamella

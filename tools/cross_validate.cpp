@@ -184,12 +184,18 @@ bool is_cross_validation(const std::string& path) {
 Json read_cross_validation(const std::string& path) {
   const std::string file = summary_file(path);
   const Json json = parse_json(read_text_file(file), file);
-  if (json.value("schema", "") != "lamella.crossval/1") {
-    fail(file, " is not of schema lamella.crossval/1");
-  }
-  if (json.value("status", "") != "finished") {
-    fail("the cross-validation in ", path, " is not finished; go on with lamella train --resume ",
-         path);
+  try {
+    if (json.at("schema") != "lamella.crossval/1") {
+      fail(file, " is not of schema lamella.crossval/1");
+    }
+    if (json.at("status") != "finished") {
+      fail("the cross-validation in ", path, " is not finished; go on with lamella train --resume ",
+           path);
+    }
+    json.at("fingerprint").get_ref<const std::string&>();
+    for (const Json& run : json.at("runs")) run.at("folder").get_ref<const std::string&>();
+  } catch (const Json::exception& error) {
+    fail(file, " makes no sense (", error.what(), ")");
   }
   return json;
 }

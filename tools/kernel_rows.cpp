@@ -1,10 +1,11 @@
 #include "tools/kernel_rows.h"
 
-#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "engine/errors.h"
 #include "tools/common.h"
+#include "weights/durable_file.h"
 
 namespace lamella::tool {
 namespace {
@@ -97,8 +98,7 @@ std::vector<Row> choose_rows(const RowChoice& choice) {
   std::set<std::string> seen;
   std::vector<Row> rows;
   for (const std::string& path : choice.shapes) {
-    std::ifstream file(path);
-    if (!file) fail("--shapes ", path, " cannot be read");
+    std::istringstream file(read_text_file(path));
     for (const auto& [name, line] : read_shapes(file)) add_rows(choice, name, line, seen, rows);
   }
   for (const std::string& call : choice.calls) {

@@ -31,6 +31,7 @@ std::string field(const std::string& header, const std::string& key, const std::
 
 std::vector<std::int64_t> parse_shape(const std::string& tuple, const std::string& name) {
   std::vector<std::int64_t> shape;
+  if (!tuple.starts_with('(')) fail(name, ": its shape is '", tuple, "', which is no tuple");
   const char* at = tuple.data() + 1;
   const char* end = tuple.data() + tuple.size() - 1;
   while (at < end) {

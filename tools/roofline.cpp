@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "engine/errors.h"
+#include "weights/durable_file.h"
 #include "weights/json.h"
 
 namespace lamella::tool {
@@ -37,14 +36,17 @@ Roofline find_roofline(const std::string& name) {
     if (name == known.name) return known;
     names += known.name + ", ";
   }
-  std::ifstream file(name);
-  if (!file) fail("--roofline ", name, ": there is no such file; use ", names, "or a JSON file");
-  std::ostringstream text;
-  text << file.rdbuf();
-  const Json json = parse_json(text.str(), name);
+  if (!std::filesystem::exists(name)) {
+    fail("--roofline ", name, ": there is no such file; use ", names, "or a JSON file");
+  }
+  const Json json = parse_json(read_text_file(name), name);
   if (!json.is_object()) fail(name, ": a roofline is an object; see lamella bench --help");
   Roofline roofline;
-  roofline.name = json.value("name", name);
+  roofline.name = name;
+  if (json.contains("name")) {
+    if (!json.at("name").is_string()) fail(name, ": \"name\" must be text");
+    roofline.name = json.at("name").get<std::string>();
+  }
   roofline.gigabytes_per_second = positive(json, "gigabytes_per_second", name);
   roofline.tflops_f32 = positive(json, "tflops_f32", name);
   roofline.tflops_16bit = positive(json, "tflops_16bit", name);

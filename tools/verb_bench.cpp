@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "engine/errors.h"
 #include "tools/common.h"
@@ -11,6 +10,7 @@
 #include "tools/kernel_page.h"
 #include "tools/kernel_rows.h"
 #include "tools/sarif.h"
+#include "weights/durable_file.h"
 
 namespace lamella::tool {
 namespace {
@@ -65,14 +65,6 @@ void write_file(const std::string& path, const std::string& text) {
   if (!file.flush()) fail(path, " cannot be written");
 }
 
-Json read_limits(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) fail("--assert ", path, " cannot be read");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return parse_json(text.str(), path);
-}
-
 // What is larger than it may be, as a table with the worst line of each.
 void print(const Verdict& verdict, std::size_t rows) {
   std::fprintf(stderr, "%zu of %zu calls held to limits: %zu figures exceed them\n", verdict.held,
@@ -108,7 +100,8 @@ int run(const BenchArguments& args) {
   }
   std::optional<Roofline> roofline;
   if (!args.roofline.empty()) roofline = find_roofline(args.roofline);
-  const Json limits = args.limits.empty() ? Json() : read_limits(args.limits);
+  const Json limits =
+      args.limits.empty() ? Json() : parse_json(read_text_file(args.limits), args.limits);
   const std::vector<Row> rows = count_rows(args, roofline);
   const Json json = json_of_rows(rows, roofline);
   if (!args.json.empty()) put_json(args.json, json);

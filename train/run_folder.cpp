@@ -23,6 +23,7 @@ const char* const kSchema = "lamella.run/1";
 const char* const kEvents = "events.out.tfevents.lamella";  // "tfevents" is what TensorBoard needs
 constexpr std::size_t kLogLimit = std::size_t{4} << 30;     // bytes of one log
 const char* const kStepLoss = "train/step_loss";
+const char* const kMoveAway = "move the file away to go on without what it logged";
 
 Json to_json(const Confusion& confusion) {
   Json rows = Json::array();
@@ -33,12 +34,21 @@ Json to_json(const Confusion& confusion) {
   return rows;
 }
 
-Confusion confusion_of(const Json& rows) {
-  Confusion confusion(static_cast<std::int64_t>(rows.size()));
-  for (std::size_t truth = 0; truth < rows.size(); ++truth) {
-    for (std::size_t p = 0; p < rows.size(); ++p) {
-      confusion.add(static_cast<std::int64_t>(truth), static_cast<std::int64_t>(p),
-                    rows.at(truth).at(p).get<std::int64_t>());
+// Memory is taken when all counts are known to be there.
+Confusion confusion_of(const Json& rows, std::size_t classes) {
+  if (rows.size() != classes) {
+    fail("run.json: ", classes, " labels and a confusion matrix of ", rows.size());
+  }
+  for (const Json& row : rows) {
+    if (row.size() != classes) fail("run.json: the confusion matrix is not square");
+  }
+  constexpr std::int64_t kMostImages = std::int64_t{1} << 32;
+  Confusion confusion(static_cast<std::int64_t>(classes));
+  for (std::size_t truth = 0; truth < classes; ++truth) {
+    for (std::size_t p = 0; p < classes; ++p) {
+      const std::int64_t images = whole_number(rows.at(truth).at(p));
+      if (images < 0 || images > kMostImages) fail("run.json: a count of ", images, " images");
+      confusion.add(static_cast<std::int64_t>(truth), static_cast<std::int64_t>(p), images);
     }
   }
   return confusion;
@@ -58,8 +68,8 @@ Json to_json(const EpochRecord& record) {
 
 EpochRecord epoch_of(const Json& line) {
   EpochRecord record;
-  record.epoch = line.at("epoch").get<std::int64_t>();
-  record.step = line.at("step").get<std::int64_t>();
+  record.epoch = whole_number(line.at("epoch"));
+  record.step = whole_number(line.at("step"));
   record.learning_rate = line.at("lr").get<double>();
   record.train_loss = line.at("train_loss").get<double>();
   record.validation = line.at("val").get<std::map<std::string, double>>();
@@ -112,25 +122,28 @@ void rewind_events(const std::string& path, const TrainState& state) {
   }
 }
 
-// The whole lines of a log as JSON; none where the file does not exist.
-std::vector<Json> read_lines(const std::string& path) {
-  std::vector<Json> lines;
-  if (!std::filesystem::exists(path)) return lines;
+// Calls take(line) for the whole lines of a log as JSON; for none where the file does not exist.
+template <class Take>
+void for_lines(const std::string& path, const char* way_out, Take take) {
+  if (!std::filesystem::exists(path)) return;
   std::istringstream text(read_text_file(path, kLogLimit));
-  for (std::string line; std::getline(text, line);) {
-    if (text.eof()) break;  // no newline: the line was cut off
-    lines.push_back(parse_json(line, path));
+  try {
+    for (std::string line; std::getline(text, line);) {
+      if (text.eof()) break;  // no newline: the line was cut off
+      take(parse_json(line, path));
+    }
+  } catch (const Json::exception& error) {
+    fail(path, " makes no sense (", error.what(), "); ", way_out);
   }
-  return lines;
 }
 
 // Keeps the lines whose number under `key` is at most `most`.
 void rewind(const std::string& path, const char* key, std::int64_t most) {
   if (!std::filesystem::exists(path)) return;
   std::string kept;
-  for (const Json& line : read_lines(path)) {
-    if (line.value(key, std::int64_t{0}) <= most) kept += dump_json(line) + "\n";
-  }
+  for_lines(path, kMoveAway, [&](const Json& line) {
+    if (whole_number(line.at(key)) <= most) kept += dump_json(line) + "\n";
+  });
   write_file_durably(path, kept);
 }
 
@@ -145,15 +158,16 @@ ValidationImage validation_image_of(const Json& line, std::size_t classes) {
   ValidationImage image;
   image.path = line.at("image").get<std::string>();
   image.group = line.at("group").get<std::string>();
-  image.prediction.label = line.at("label").get<std::int32_t>();
+  const std::int64_t label = whole_number(line.at("label"));
   for (const Json& p : line.at("probabilities")) {  // what is no number is null in JSON
     image.prediction.probabilities.push_back(p.is_null() ? NAN : p.get<float>());
   }
-  const auto label = static_cast<std::size_t>(image.prediction.label);
-  if (image.prediction.probabilities.size() != classes || label >= classes) {
-    fail("validation.jsonl: ", image.path, " has label ", image.prediction.label, " and ",
+  if (image.prediction.probabilities.size() != classes ||
+      static_cast<std::uint64_t>(label) >= classes) {
+    fail("validation.jsonl: ", image.path, " has label ", label, " and ",
          image.prediction.probabilities.size(), " probabilities; there are ", classes, " classes");
   }
+  image.prediction.label = static_cast<std::int32_t>(label);
   return image;
 }
 
@@ -201,24 +215,20 @@ RunInfo info_of(const Json& json) {
                 json.at("machine").at("isa").get<std::string>(),
                 json.at("machine").at("backend").get<std::string>(),
                 json.at("machine").at("cpu").get<std::string>(),
-                json.at("machine").at("threads").get<int>()};
+                static_cast<int>(whole_number(json.at("machine").at("threads")))};
   const Json& model = json.at("model");
-  info.card.spec = {model.at("name").get<std::string>(), model.at("height").get<std::int64_t>(),
-                    model.at("width").get<std::int64_t>(), model.at("channels").get<std::int64_t>(),
-                    model.at("classes").get<std::int64_t>()};
+  info.card.spec = {model.at("name").get<std::string>(), whole_number(model.at("height")),
+                    whole_number(model.at("width")), whole_number(model.at("channels")),
+                    whole_number(model.at("classes"))};
   info.card.labels = json.at("labels").get<std::vector<std::string>>();
   info.card.preprocessing = json.at("preprocessing").get<std::map<std::string, std::string>>();
   const Json& data = json.at("data");
   info.data = {data.at("path").get<std::string>(), data.at("fingerprint").get<std::string>(),
-               data.at("split").get<std::string>(), data.at("train_images").get<std::int64_t>(),
-               data.at("validation_images").get<std::int64_t>()};
+               data.at("split").get<std::string>(), whole_number(data.at("train_images")),
+               whole_number(data.at("validation_images"))};
   if (!json.at("best").is_null()) {
-    info.best_epoch = json.at("best").at("epoch").get<std::int64_t>();
-    info.best_confusion = confusion_of(json.at("best").at("confusion"));
-  }
-  const auto labels = static_cast<std::int64_t>(info.card.labels.size());
-  if (info.best_epoch > 0 && info.best_confusion.classes() != labels) {
-    fail("run.json: ", labels, " labels and a confusion matrix of ", info.best_confusion.classes());
+    info.best_epoch = whole_number(json.at("best").at("epoch"));
+    info.best_confusion = confusion_of(json.at("best").at("confusion"), info.card.labels.size());
   }
   info.next_command = json.at("next_command").get<std::string>();
   return info;
@@ -281,11 +291,8 @@ void RunFolder::append(const StepRecord& record) const {
 
 std::vector<EpochRecord> RunFolder::epochs() const {
   std::vector<EpochRecord> records;
-  try {
-    for (const Json& line : read_lines(file("log.jsonl"))) records.push_back(epoch_of(line));
-  } catch (const Json::exception& error) {
-    fail(file("log.jsonl"), " makes no sense (", error.what(), ")");
-  }
+  for_lines(file("log.jsonl"), kMoveAway,
+            [&](const Json& line) { records.push_back(epoch_of(line)); });
   return records;
 }
 
@@ -313,14 +320,9 @@ void RunFolder::write_validation(const std::vector<ValidationImage>& images) con
 
 std::vector<ValidationImage> RunFolder::validation(std::size_t classes) const {
   std::vector<ValidationImage> images;
-  try {
-    for (const Json& line : read_lines(file("validation.jsonl"))) {
-      images.push_back(validation_image_of(line, classes));
-    }
-  } catch (const Json::exception& error) {
-    fail(file("validation.jsonl"), " makes no sense (", error.what(),
-         "); without it the report leaves out what it draws from probabilities: remove the file");
-  }
+  for_lines(file("validation.jsonl"),
+            "without it the report leaves out what it draws from probabilities: remove the file",
+            [&](const Json& line) { images.push_back(validation_image_of(line, classes)); });
   return images;
 }
 

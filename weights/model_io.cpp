@@ -183,10 +183,10 @@ ModelCard read_card(const TensorFile& file, const std::string& name) {
   card.spec.name = required(file, "architecture", name);
   try {
     const Json input = parse_json(required(file, "input", name), name);
-    card.spec.height = input.at("height").get<std::int64_t>();
-    card.spec.width = input.at("width").get<std::int64_t>();
-    card.spec.channels = input.at("channels").get<std::int64_t>();
-    card.spec.classes = input.at("classes").get<std::int64_t>();
+    card.spec.height = whole_number(input.at("height"));
+    card.spec.width = whole_number(input.at("width"));
+    card.spec.channels = whole_number(input.at("channels"));
+    card.spec.classes = whole_number(input.at("classes"));
     card.labels = parse_json(required(file, "labels", name), name).get<std::vector<std::string>>();
   } catch (const Json::exception& error) {
     fail(name, ": its metadata makes no sense (", error.what(), ")");

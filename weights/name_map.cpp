@@ -39,7 +39,8 @@ constexpr std::pair<std::string_view, std::string_view> kOldDenseNet[] = {
     {"**.denselayer*.conv.2.*", "**.denselayer*.conv2.*"},
 };
 
-constexpr std::size_t kMostWildcards = 6;  // keeps matching quick
+constexpr std::size_t kMostWildcards = 6;  // these two keep matching quick
+constexpr std::size_t kLongestName = 4096;
 constexpr const char* kNothing = "-";
 
 std::string_view trimmed(std::string_view text) {
@@ -58,23 +59,35 @@ std::size_t wildcards(std::string_view pattern) {
   return count;
 }
 
+// Wildcards found, and bytes of the name that are left, from where on nothing fits.
+using DeadEnds = std::set<std::pair<std::size_t, std::size_t>>;
+
 // Whether the pattern is for the whole name; `found` gets what its wildcards stand for. Recursion
-// goes as deep as there are wildcards.
-bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>& found) {
+// goes as deep as there are wildcards, and once from every place.
+bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>& found,
+          DeadEnds& dead_ends) {
   const std::size_t plain = std::min(pattern.find('*'), pattern.size());
   if (name.substr(0, plain) != pattern.substr(0, plain)) return false;
   pattern.remove_prefix(plain);
   name.remove_prefix(plain);
   if (pattern.empty()) return name.empty();
+  const std::pair here(found.size(), name.size());
+  if (dead_ends.contains(here)) return false;
   const bool any = pattern.starts_with("**");
   pattern.remove_prefix(any ? 2 : 1);
   for (std::size_t length = 1; length <= name.size(); ++length) {
-    if (!any && name[length - 1] == '.') return false;
+    if (!any && name[length - 1] == '.') break;
     found.push_back(name.substr(0, length));
-    if (fits(pattern, name.substr(length), found)) return true;
+    if (fits(pattern, name.substr(length), found, dead_ends)) return true;
     found.pop_back();
   }
+  dead_ends.insert(here);
   return false;
+}
+
+bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>& found) {
+  DeadEnds dead_ends;
+  return fits(pattern, name, found, dead_ends);
 }
 
 // Reads "+12" off the front of the text; 0 where there is none.
@@ -183,6 +196,10 @@ std::vector<NameMap::Step> NameMap::plan(const TensorFile& file,
   std::set<std::string> taken;
   std::vector<bool> used(rules_.size(), false);
   for (const auto& [name, tensor] : file.tensors) {
+    if (name.size() > kLongestName) {
+      fail(file_name, ": a tensor's name has ", name.size(),
+           " bytes; rules are for names of at most ", kLongestName);
+    }
     Step step{name, name};
     for (std::size_t r = 0; r < rules_.size(); ++r) {
       const Rule& rule = rules_[r];

@@ -1,5 +1,6 @@
 #include "kernels/calls/kernel_call.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -8,15 +9,18 @@
 namespace lamella {
 namespace {
 
-std::vector<calls::Entry> all_entries() {
-  std::vector<calls::Entry> all;
-  for (const auto* family :
-       {&calls::pointwise_entries(), &calls::product_entries(), &calls::batch_norm_entries(),
-        &calls::pooling_entries(), &calls::loss_entries(), &calls::image_entries(),
-        &calls::summary_entries(), &calls::optimiser_entries()}) {
-    all.insert(all.end(), family->begin(), family->end());
-  }
-  return all;
+const std::vector<calls::Entry>& all_entries() {
+  static const std::vector<calls::Entry> entries = [] {
+    std::vector<calls::Entry> all;
+    for (const auto* family :
+         {&calls::pointwise_entries(), &calls::product_entries(), &calls::batch_norm_entries(),
+          &calls::pooling_entries(), &calls::loss_entries(), &calls::image_entries(),
+          &calls::summary_entries(), &calls::optimiser_entries()}) {
+      all.insert(all.end(), family->begin(), family->end());
+    }
+    return all;
+  }();
+  return entries;
 }
 
 // What a forward entry brings with it.
@@ -38,6 +42,34 @@ const std::map<std::string, std::vector<std::string>>& companions() {
   return all;
 }
 
+[[noreturn]] void refuse(const KernelLine& line, const std::string& why) {
+  throw std::runtime_error("\"" + line.text() + "\": " + why);
+}
+
+// Refuses what is no size, and sizes whose products would not fit into 64 bits.
+void check_sizes(const KernelLine& line) {
+  const auto size = [&](const std::string& key, std::int64_t otherwise, std::int64_t least = 0) {
+    const std::int64_t value = line.get(key, otherwise);
+    if (value < least) refuse(line, key + " must be at least " + std::to_string(least));
+    return static_cast<double>(value);
+  };
+  size("stride_h", 1, 1), size("stride_w", 1, 1);
+  double high = size("H", 1) + 2 * size("pad_h", 0), wide = size("W", 1) + 2 * size("pad_w", 0);
+  const bool told = line.has("P") && line.has("Q");
+  if (!told && (size("R", 1) > high || size("S", 1) > wide)) {
+    refuse(line, "the window is larger than the image");
+  }
+  high = std::max(high, size("P", 1)), wide = std::max(wide, size("Q", 1));
+  double columns = 1;
+  for (const char* key :
+       {"C", "K", "x_pitch", "y_pitch", "a_pitch", "b_pitch", "dx_pitch", "dy_pitch"}) {
+    columns = std::max(columns, size(key, 1));
+  }
+  double all = high * wide * columns * columns;
+  for (const char* key : {"N", "pixels", "count", "R", "S"}) all *= std::max(1.0, size(key, 1));
+  if (all > 0x1p56) refuse(line, "the call is too large for 64-bit arithmetic");
+}
+
 }  // namespace
 
 std::int64_t KernelCall::least_bytes() const {
@@ -51,6 +83,7 @@ std::int64_t KernelCall::least_bytes() const {
 KernelCall make_call(const KernelLine& line) {
   for (const calls::Entry& entry : all_entries()) {
     if (line.kernel() != entry.name) continue;
+    check_sizes(line);
     KernelCall call = entry.make(line);
     call.line = line.text();
     return call;

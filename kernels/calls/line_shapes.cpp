@@ -92,7 +92,7 @@ std::array<float, 6> resample_matrix(const KernelLine& line) {
   const double angle = line.number("angle", 0), zoom = line.number("zoom", 100) / 100;
   // Quarter turns to the bit.
   const double quarter = std::round(angle / 90), rest = (angle - 90 * quarter) * kPi / 180;
-  const auto turns = static_cast<int>(quarter) & 3;
+  const auto turns = static_cast<int>(std::fmod(quarter, 4)) & 3;
   const double c = std::cos(rest), d = std::sin(rest);
   const double cosine = turns == 0 ? c : turns == 1 ? -d : turns == 2 ? -c : d;
   const double sine = turns == 0 ? d : turns == 1 ? c : turns == 2 ? -d : -c;
@@ -112,7 +112,10 @@ std::array<float, 6> resample_matrix(const KernelLine& line) {
 
 std::vector<std::int64_t> tensor_sizes(const KernelLine& line) {
   const std::int64_t count = line.get("count"), tensors = line.get("tensors", 1);
-  if (tensors < 1) throw std::runtime_error("\"" + line.text() + "\" needs tensors=1 or more");
+  constexpr std::int64_t kMost = 1 << 16;
+  if (tensors < 1 || tensors > kMost) {
+    throw std::runtime_error("\"" + line.text() + "\" needs tensors=1 to " + std::to_string(kMost));
+  }
   const std::int64_t large = (tensors + 2) / 3;
   const std::int64_t vector = count < tensors ? 0 : std::max<std::int64_t>(1, count / 64 / tensors);
   const std::int64_t rest = count - (tensors - large) * vector;

@@ -24,7 +24,7 @@ ResampleShape resample_shape(const KernelLine& line);
 // stretch=1 from P x Q to H x W.
 std::array<float, 6> resample_matrix(const KernelLine& line);
 
-// The sizes of tensors=1 or more tensors of count= elements in all, as those of a network: two of
+// The sizes of tensors=1 to 65536 tensors of count= elements in all, as those of a network: two of
 // three are short vectors, as behind a convolution the scale and the shift of its batch norm. Some
 // are empty where there are more tensors than elements.
 std::vector<std::int64_t> tensor_sizes(const KernelLine& line);

@@ -44,6 +44,13 @@ TEST(Calls, WhatIsWrongIsSaidInASentence) {
   EXPECT_NE(sentence("relu_fwd pixels=many C=3").find("pixels=many"), std::string::npos);
   EXPECT_NE(sentence("relu_fwd pixels=1 C=3 dtype=f64").find("f32, bf16 or f16"),
             std::string::npos);
+  const std::string pool = "max_pool2d_fwd N=1 H=4 W=4 C=1 ";
+  EXPECT_NE(sentence(pool + "R=2 S=2 stride=0x0").find("stride_h must be at least 1"),
+            std::string::npos);
+  EXPECT_NE(sentence(pool + "R=9 S=9").find("window is larger"), std::string::npos);
+  EXPECT_NE(sentence("relu_fwd pixels=-3 C=3").find("pixels must be at least 0"),
+            std::string::npos);
+  EXPECT_NE(sentence("relu_fwd pixels=9e15 C=9e15").find("too large"), std::string::npos);
 }
 
 TEST(Calls, AForwardLineBringsItsBackward) {

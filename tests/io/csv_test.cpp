@@ -35,7 +35,8 @@ TEST(Csv, RefusesInSentences) {
   EXPECT_EQ(error("a,b,a\n"), "t.csv names a column twice: a, b, a");
   const CsvTable table = parse_csv("a,b\n", "t.csv");
   EXPECT_EQ(error_of([&] { table.require("c"); }), "t.csv has no column c; its columns are a, b");
-  EXPECT_EQ(error_of([] { read_csv("/no/such.csv"); }), "/no/such.csv cannot be read, or is empty");
+  EXPECT_EQ(error_of([] { read_csv("/no/such.csv"); }),
+            "cannot read /no/such.csv: No such file or directory");
 }
 
 TEST(Csv, AnyBytesAreReadOrRefused) {
