@@ -27,6 +27,23 @@ export LD_LIBRARY_PATH=$usr/lib
   >/dev/null
 image=$(find "$work/data" -name '*.png' | sort | head -n 1)
 "$work/c_embed" "$work/data" "$image" "$work/model.safetensors" 2>/dev/null
+
+# Every library that the package links is in its list of parts.
+parts=$usr/share/doc/lamella/lamella.spdx.json
+python3 -m json.tool "$parts" >/dev/null
+for needed in $(readelf -d "$usr"/lib/*.so "$usr/bin/lamella" |
+  sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p' | sort -u); do
+  case $needed in
+    liblamella*) part=lamella ;;
+    libc | libm | libgcc_s | libgomp | libstdc++ | ld-linux*) part=compiler-runtime ;;
+    libpng*) part=libpng ;;
+    libjpeg) part=libjpeg-turbo ;;
+    libdnnl) part=oneDNN ;;
+    *) part=$needed ;;
+  esac
+  grep -q "\"name\": \"$part\"" "$parts" || { echo "$parts does not name $needed" && exit 1; }
+done
+
 for library in liblamella liblamella_io liblamella_c; do
   ours=$(ldd "$usr/lib/$library.so" | grep -o 'liblamella[^ ]* => [^ ]*' || true)
   [[ -z $ours || $ours == *"$usr"* ]] || { echo "$library finds $ours" && exit 1; }
