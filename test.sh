@@ -3,7 +3,8 @@
 #   fast  source checks and the quick tests of the release build
 #   full  every build (two compilers, with and without oneDNN, sanitizers, nvcc) and every test;
 #         the default and what CI runs
-#   long  full, and the linter, the fuzz targets and the whole emulator under sanitizers
+#   long  full, and the linter, the fuzz targets, the whole emulator under sanitizers, and the op
+#         suite compiled for 64-bit ARM
 # Set LAMELLA_TEST_DATA to a folder of real images and weights to run the tests that use them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -52,17 +53,19 @@ export -f build tests nvcc_build
 clang_part=product
 asan_tests=(-L fast -E ten_losses)
 asan_part=(-DLAMELLA_SIMT= -DLAMELLA_CPU_LEVELS=OFF)
+wanted=test
 if [[ $tier == long ]]; then
   clang_part=all
   asan_tests=(-L fast)
   asan_part=(-DLAMELLA_SIMT=asan -DLAMELLA_CPU_LEVELS=ON)
+  wanted=long
   export LAMELLA_EVERY_LINE=1  # of the traffic tests
 fi
 
 # Budgets, in seconds, for two cores and a fresh clone.
-declare -A total=([fast]=1500 [full]=5000 [long]=16000)
+declare -A total=([fast]=1500 [full]=5000 [long]=20000)
 stages_begin "build/logs/test-$tier" "${total[$tier]}"
-stage setup 900 tools/setup.sh test || { stages_end || exit 1; }
+stage setup 900 tools/setup.sh "$wanted" || { stages_end || exit 1; }
 stage format 30 tools/checks/format.sh || true
 stage arrow 10 tools/checks/arrow.sh || true
 stage limits 10 tools/checks/limits.sh || true
@@ -83,6 +86,7 @@ fi
 if [[ $tier == long ]]; then
   stage asan-slow-tests 3600 tests build/asan -LE fast || true
   stage fuzz 2400 tests/fuzz/run.sh 120 || true
+  stage aarch64 2400 tests/aarch64/run.sh || true
   stage clang-tidy 3600 tools/checks/tidy.sh build/release || true
 fi
 stages_end
