@@ -46,7 +46,12 @@ nvcc_build() {
   tools/checks/spills.sh build/logs/nvcc-kernels.log
 }
 
-export -f build tests nvcc_build
+# The table of docs/requirements.md, filled in from JUNIT_FILE.
+requirements() {
+  tools/checks/requirements.py "$1" | tee build/logs/requirements.md
+}
+
+export -f build tests nvcc_build requirements
 
 # What is left to `long`: the second compiler's look at tests and benches; and, under sanitizers,
 # the emulator, the kernels of each instruction set, and the slowest tests.
@@ -76,6 +81,7 @@ if [[ $tier == fast ]]; then
   stage release-tests 150 tests build/release -L fast || true
 else
   stage release-tests 1800 tests build/release || true
+  stage requirements 30 requirements "build/logs/test-$tier/release-tests.xml" || true
   stage clang 600 tools/checks/clang.sh build/clang "$clang_part" || true
   stage no-onednn 900 build build/no-onednn release -DLAMELLA_ONEDNN=OFF || true
   stage no-onednn-tests 600 tests build/no-onednn -L fast || true

@@ -48,4 +48,4 @@ for library in liblamella liblamella_io liblamella_c; do
   ours=$(ldd "$usr/lib/$library.so" | grep -o 'liblamella[^ ]* => [^ ]*' || true)
   [[ -z $ours || $ours == *"$usr"* ]] || { echo "$library finds $ours" && exit 1; }
 done
-"$source/tools/checks/library.sh" "$usr/lib/liblamella.so"
+"$source/tools/checks/library.sh" "$usr"/lib/liblamella{,_io,_c}.so "$usr/bin/lamella"
