@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define LAMELLA_API __attribute__((visibility("default")))
-#define LAMELLA_API_VERSION 2
+#define LAMELLA_API_VERSION 3
 
 typedef enum lamella_status {
   LAMELLA_OK = 0,
@@ -43,6 +43,19 @@ LAMELLA_API const char* lamella_version(void);
 /* What the last failing call of this thread failed for; "" where none did. Valid until the next
  * call of this thread. */
 LAMELLA_API const char* lamella_last_error(void);
+
+typedef enum lamella_log_level {
+  LAMELLA_INFO = 0,   /* what was chosen, and how far a call has come */
+  LAMELLA_WARNING = 1 /* what the call goes on with, but somebody should know */
+} lamella_log_level;
+/* Called with one sentence, from the thread whose call has something to say; never by two threads
+ * at once. It must neither throw nor call the library; the sentence is valid until it returns. */
+typedef void (*lamella_log_function)(lamella_log_level level, const char* sentence, void* user);
+/* From now on the sentences of all handles go to `log`; NULL, as at first: to nobody. Errors are
+ * not among them: see lamella_last_error(). When this returns, the function before is not called
+ * any more. Since version 3.
+ *   user  in: handed to it */
+LAMELLA_API void lamella_set_log(lamella_log_function log, void* user);
 
 /* Where a handle computes, and with how much memory. */
 typedef struct lamella_device_options {

@@ -5,6 +5,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handle.h"
+#include "capi/log.h"
 #include "engine/ops.h"
 #include "io/loader.h"
 #include "train/evaluate.h"
@@ -72,6 +73,7 @@ std::vector<float> probabilities_of(lamella_model& model, std::vector<float> pix
 
 Dataset labelled_images(const lamella_model& model, const char* folder, const char* split) {
   Dataset dataset = read_dataset(folder);
+  for (const std::string& note : dataset.notes) warn(folder, ": ", note);
   if (split != nullptr) {
     if (!dataset.has_splits) {
       fail(folder, " holds no ready-made splits; give NULL for all of its images");
@@ -106,7 +108,11 @@ std::unique_ptr<Context> make_context(const lamella_device_options& options, std
   chosen.threads = options.threads;
   chosen.seed = seed;
   chosen.memory_cap = static_cast<std::size_t>(options.memory_limit);
-  return std::make_unique<Context>(chosen);
+  auto ctx = std::make_unique<Context>(chosen);
+  if (chosen.device == "auto" && std::string(ctx->backend().name) != "cuda") {
+    inform("no GPU is used: ", why_unavailable("cuda"));
+  }
+  return ctx;
 }
 
 std::unique_ptr<lamella_model> make_handle(TensorFile file, const std::string& name,
@@ -120,8 +126,13 @@ std::unique_ptr<lamella_model> make_handle(TensorFile file, const std::string& n
   const Model loaded = load_model(*ctx, file, name, card);
   Model ready = loaded.inference_form(*ctx, 1);
   check_known_answer(*ctx, ready, file, name);
+  if (!file.metadata.contains(kKnownAnswer)) {
+    warn(name, " holds no known answer, so what its network computes here was not checked");
+  }
   if (options.batch > 1) ready = loaded.inference_form(*ctx, options.batch);
   ctx->allocator().release_cached();
+  inform(name, ": ", card.spec.name, " for ", card.labels.size(), " classes on ",
+         ctx->backend().name, ", ", ctx->allocator().stats().held, " bytes");
   return std::make_unique<lamella_model>(lamella_model{std::move(ctx), std::move(file), card,
                                                        std::move(preprocess), std::move(ready),
                                                        options.batch});

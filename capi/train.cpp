@@ -3,6 +3,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handle.h"
+#include "capi/log.h"
 #include "io/loader.h"
 #include "train/trainer.h"
 #include "weights/read_weights.h"
@@ -55,6 +56,7 @@ Dataset labelled_images(const lamella_train_options& o) {
   } else {
     split_validation_off(dataset, o.validation_fraction, o.seed);
   }
+  for (const std::string& note : dataset.notes) warn(o.data, ": ", note);
   return dataset;
 }
 
@@ -106,6 +108,8 @@ TensorFile best_weights(const lamella_train_options& o, const lamella_device_opt
   hooks.best = [&](const TensorFile& file, const EpochRecord&, const Evaluation&) { best = file; };
   hooks.epoch = [&](const EpochRecord& record) {
     if (!record.validation.empty()) accuracy = record.validation.at("accuracy");
+    inform("epoch ", record.epoch, " of ", o.epochs, ": mean loss ", record.train_loss,
+           record.validation.empty() ? "" : text(", validation accuracy ", accuracy));
   };
   hooks.step = [&](const StepRecord& record) {
     if (progress == nullptr || stop) return;

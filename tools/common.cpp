@@ -11,6 +11,7 @@
 #include "train/folds.h"
 #include "train/run_folder.h"
 #include "weights/durable_file.h"
+#include "weights/known_answer.h"
 #include "weights/published.h"
 #include "weights/read_weights.h"
 
@@ -115,7 +116,9 @@ OpenModel open_model(Context& ctx, const std::string& path, const std::string& m
          " and has no classifier: lamella forward gives what ",
          "it ends with, lamella train --weights puts a head on it");
   }
-  return {card, load_model(ctx, file, name, card)};
+  Model loaded = load_model(ctx, file, name, card);
+  check_known_answer(ctx, loaded, file, name);
+  return {card, std::move(loaded)};
 }
 
 std::vector<OpenModel> open_models(Context& ctx, const std::string& path,

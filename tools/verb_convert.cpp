@@ -115,11 +115,19 @@ ModelCard new_card(Context& ctx, const ConvertArguments& args, const TensorFile&
 std::optional<ModelCard> card_for(const ConvertArguments& args, const std::optional<ModelCard>& own,
                                   const TensorFile& file, const std::string& in) {
   if (args.model.empty() && (!own || !args.maps.empty())) return std::nullopt;
+  if (own) return confirmed(args, *own, in);
   Context ctx;
-  if (!own) return new_card(ctx, args, file, in);
-  const ModelCard card = confirmed(args, *own, in);
-  load_model(ctx, file, in, card);  // refuses what does not fit
-  return card;
+  return new_card(ctx, args, file, in);
+}
+
+// Refuses weights that do not fit, or whose network computes something else than it did. A file
+// that does not say what it computes says it from now on.
+void check_weights(TensorFile& file, const ModelCard& card, const std::string& in) {
+  Context ctx;
+  const Model model = load_model(ctx, file, in, card);
+  if (card.spec.head == "none") return;
+  check_known_answer(ctx, model, file, in);
+  if (!file.metadata.contains(kKnownAnswer)) put_known_answer(ctx, model, file);
 }
 
 // --- the file ---------------------------------------------------------------------------------
@@ -168,7 +176,9 @@ int run(const ConvertArguments& args) {
   TensorFile file = read_weights(in, args.entry, &report);
   std::optional<ModelCard> card;
   if (has_card(file)) card = card_of(file, in, args.model);
+  const std::string answer = file.metadata[kKnownAnswer];  // stays where the weights do
   to_pytorch(file, in);
+  if (!answer.empty() && args.maps.empty()) file.metadata[kKnownAnswer] = answer;
   Json json = {{"schema", "lamella.convert/1"},
                {"in", in},
                {"form", report.form},
@@ -178,7 +188,6 @@ int run(const ConvertArguments& args) {
                {"shortened", 0},
                {"dropped", Json::array()},
                {"skipped", report.skipped}};
-  if (!args.maps.empty()) file.metadata.erase(kKnownAnswer);
   for (const std::string& map : args.maps) {
     const NameMap::Changes changes = NameMap::open(map).apply(file, in);
     json["renamed"] = json["renamed"].get<std::int64_t>() + changes.renamed;
@@ -191,6 +200,7 @@ int run(const ConvertArguments& args) {
   json["elements"] = elements;
   card = card_for(args, card, file, in);
   if (card) {
+    check_weights(file, *card, in);
     put_card(file, *card);
     file.metadata[kFiltersKey] = "KCRS";
     json["model"] = card->spec.name;

@@ -287,6 +287,43 @@ TEST_F(CapiTest, ErrorsBelongToTheirThread) {
 }
 
 // A prediction takes nothing lasting: a thousand of them leave the memory limit as it was.
+// What lamella_set_log() is handed, level and sentence by line.
+void note(lamella_log_level level, const char* sentence, void* lines) {
+  *static_cast<std::string*>(lines) +=
+      (level == LAMELLA_WARNING ? "! " : "") + std::string(sentence) + "\n";
+}
+
+TEST_F(CapiTest, SaysToItsLogWhatItChoseAndWhatLooksDoubtful) {
+  std::string lines;
+  lamella_set_log(note, &lines);
+  lamella_model* opened = nullptr;
+  ASSERT_EQ(lamella_open(saved().c_str(), nullptr, &opened), LAMELLA_OK) << lamella_last_error();
+  lamella_close(opened);
+  EXPECT_NE(lines.find(": cbr_tiny for 2 classes on cpu"), std::string::npos) << lines;
+  EXPECT_EQ(lines.find("! "), std::string::npos) << lines;
+
+  TensorFile without = read_safetensors(saved());
+  without.metadata.erase("known_answer");
+  write_safetensors(file("without.safetensors"), without);
+  lines.clear();
+  ASSERT_EQ(lamella_open(file("without.safetensors").c_str(), nullptr, &opened), LAMELLA_OK);
+  lamella_close(opened);
+  EXPECT_NE(lines.find("without.safetensors holds no known answer"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("! "), std::string::npos) << lines;
+
+  lines.clear();
+  ASSERT_EQ(lamella_train(training().get(), nullptr, nullptr, &opened), LAMELLA_OK);
+  lamella_close(opened);
+  EXPECT_NE(lines.find("epoch 2 of 2: mean loss "), std::string::npos) << lines;
+  EXPECT_NE(lines.find(", validation accuracy "), std::string::npos) << lines;
+
+  lamella_set_log(nullptr, nullptr);
+  lines.clear();
+  ASSERT_EQ(lamella_open(saved().c_str(), nullptr, &opened), LAMELLA_OK);
+  lamella_close(opened);
+  EXPECT_EQ(lines, "");
+}
+
 TEST_F(CapiTest, BatchesGiveWhatSingleImagesGive) {
   lamella_device_options device;
   lamella_device_options_init(&device, sizeof device);

@@ -84,7 +84,7 @@ TEST_F(ListTest, RefusesByLine) {
                   " lies outside the folder of the list; put the list above its images and name "
                   "them from there");
   }
-  EXPECT_NE(error_of([&] { read_dataset(dir_.path("no.csv")); }).find("cannot be read"),
+  EXPECT_NE(error_of([&] { read_dataset(dir_.path("no.csv")); }).find("cannot read"),
             std::string::npos);
   EXPECT_EQ(error_of([&] { read_dataset(dir_.path("3.png")); }),
             dir_.path("3.png") + ": this is neither a folder nor a list (.csv)");

@@ -99,6 +99,21 @@ TEST_F(CardTest, AConvertedFileIsAllThatPredictNeeds) {
   EXPECT_EQ(read_text_file(file("b.safetensors")), read_text_file(file("out.safetensors")));
 }
 
+TEST_F(CardTest, AConvertedFileThatWasChangedIsRefused) {
+  ASSERT_EQ(convert_well({}).status, 0);
+  TensorFile changed = read_safetensors(file("out.safetensors"));
+  for (auto& [name, tensor] : changed.tensors) {
+    if (tensor.shape.size() != 2) continue;  // the classifier
+    tensor = StoredTensor::from_f32(
+        std::vector<float>(static_cast<std::size_t>(tensor.count()), 1.0F), tensor.shape);
+  }
+  write_safetensors(file("changed.safetensors"), changed);
+  const char* const words = "changed.safetensors does not give its known answer on cpu";
+  expect_refused(predict({"--weights", file("changed.safetensors")}), 1, words);
+  expect_refused(run_tool({"convert", file("changed.safetensors"), "--out", file("b.safetensors")}),
+                 1, words);
+}
+
 TEST_F(CardTest, ARunsFileKeepsItsCard) {
   make_data(file("data"));
   const std::string run = file("run"), out = file("run.safetensors");
@@ -120,7 +135,8 @@ TEST_F(CardTest, ARunsFileKeepsItsCard) {
   ASSERT_EQ(run_tool({"convert", run + "/checkpoint-last.safetensors", "--out", out}).status, 0);
   for (const auto& [key, value] : read_safetensors(out).metadata) {
     EXPECT_TRUE(key == "format" || key == "filters" || key == "schema" || key == "architecture" ||
-                key == "input" || key == "labels" || key.starts_with("preprocess."))
+                key == "input" || key == "labels" || key == "known_answer" ||
+                key.starts_with("preprocess."))
         << key;
   }
 }
