@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing to build lamella, with the argument `test` also what ./test.sh uses, and
-# with `long` what only ./test.sh long does.
+# Installs what is missing to build lamella, and with the argument `test` also what ./test.sh uses.
 # Debian 12 and Ubuntu 24.04. Touches neither packages nor network when everything is there.
 set -euo pipefail
 
@@ -8,13 +7,12 @@ required=(g++ cmake ninja-build libpng-dev libjpeg-dev libtiff-dev zlib1g-dev li
   nlohmann-json3-dev libgtest-dev libbenchmark-dev)
 # Used where the distribution offers them; lamella builds without.
 optional=(libdnnl-dev)
-if [[ ${1:-} == test || ${1:-} == long ]]; then
-  # The second compiler, the pinned formatter and linter, and a compiler cache. A check whose tool
+if [[ ${1:-} == test ]]; then
+  # The second compiler, the pinned formatter and linter, a compiler cache, the cross compiler for
+  # 64-bit ARM and what runs its programs, and a browser to look at reports with. A check whose tool
   # the distribution does not offer is skipped, and counted as skipped.
-  optional+=(clang-14 libomp-14-dev clang-format-14 clang-tidy-14 ccache)
-fi
-if [[ ${1:-} == long ]]; then
-  optional+=(g++-aarch64-linux-gnu qemu-user)
+  optional+=(clang-14 libomp-14-dev clang-format-14 clang-tidy-14 ccache
+    g++-aarch64-linux-gnu qemu-user chromium)
 fi
 
 if ! command -v apt-get >/dev/null; then
