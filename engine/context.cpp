@@ -65,6 +65,7 @@ std::size_t bytes_of(const Shape& shape, DType dtype) {
 
 Context::Context(const Options& options)
     : seed(options.seed),
+      dtype(options.dtype),
       backend_(options.backend != nullptr ? *options.backend : find_backend(options.device)),
       kernels_(kernels_of(backend_, options.convolution)),
       allocator_(std::make_shared<Allocator>(backend_, options.memory_cap, options.cache_memory)),

@@ -34,6 +34,7 @@ class Context {
     int threads = 0;             // CPU threads; 0: all that OpenMP offers
     std::uint64_t seed = 0;      // of dropout
     std::size_t memory_cap = 0;  // bytes held by the allocator; 0: no limit
+    DType dtype = DType::F32;    // Context::dtype
     bool cache_memory = true;    // false: one device allocation per tensor, for memory checkers
     bool poison = false;         // fill new tensors with NaN, to find reads of unwritten memory
     bool trace_ops = false, trace_allocations = false;  // also switched on by LAMELLA_TRACE
@@ -51,6 +52,10 @@ class Context {
   bool grad_enabled = false;  // record ops on the tape
   std::uint64_t seed = 0;     // dropout masks are addressed by (seed, step, layer)
   std::uint32_t step = 0;
+  // What layers made from now on compute in; they are run with the same. Batch norm's and biases'
+  // parameters, logits, losses and the weights that training changes stay f32. The cpu backend
+  // computes in f32 only.
+  DType dtype = DType::F32;
 
   // --- tensors ----------------------------------------------------------------------------------
   Tensor empty(const Shape& shape, DType dtype = DType::F32);
@@ -149,6 +154,19 @@ class GradScope {
  private:
   Context& ctx_;
   bool before_;
+};
+
+// Changes the type that layers are made with, and run with, for a scope.
+class DTypeScope {
+ public:
+  DTypeScope(Context& ctx, DType dtype) : ctx_(ctx), before_(ctx.dtype) { ctx.dtype = dtype; }
+  ~DTypeScope() { ctx_.dtype = before_; }
+  DTypeScope(const DTypeScope&) = delete;
+  DTypeScope& operator=(const DTypeScope&) = delete;
+
+ private:
+  Context& ctx_;
+  DType before_;
 };
 
 }  // namespace lamella

@@ -61,12 +61,13 @@ Tensor run(Context& ctx, const Tensor& x, const Norm& norm, const PackedConv2d& 
 
 PackedConv2d pack_conv2d(Context& ctx, const Tensor& w, const Tensor& bias,
                          const Conv2dOptions& options, bool relu, const Shape& x, bool normalised) {
-  PackedConv2d filters{w.detach(), bias.detach(), options, relu, {}, 0, x, ctx.threads()};
+  PackedConv2d filters{
+      cast(ctx, w.detach(), ctx.dtype), bias.detach(), options, relu, {}, 0, x, ctx.threads()};
   if (!bias.defined()) filters.bias = ctx.zeros({w.dim(0)});
   const FusedConvolution* fused = ctx.backend().fused;
   // A kernel put in the table's place is meant to be used.
   const bool replaced = ctx.kernels().conv2d_fwd != ctx.backend().kernels->conv2d_fwd;
-  if (fused == nullptr || replaced || w.dtype() != DType::F32) return filters;
+  if (fused == nullptr || replaced || ctx.dtype != DType::F32) return filters;
   Conv2dShape conv = detail::conv2d_shape(ctx.empty({0, x[1], x[2], x[3]}), w, options);
   conv.N = x[0];
   conv.y_pitch = conv.K;

@@ -10,10 +10,16 @@ std::string tail(const char* x_name, std::int64_t x_pitch, std::int64_t y_pitch,
 }
 
 template <class List>
-std::string describe_list(const List& list) {
+std::int64_t count_of(const List& list) {
   std::int64_t count = 0;
   for (std::int64_t i = 0; i < list.tensor_count; ++i) count += list.tensors[i].count;
-  return text("tensors=", list.tensor_count, " count=", count, " dtype=", name_of(list.dtype));
+  return count;
+}
+
+template <class List>
+std::string describe_list(const List& list) {
+  return text("tensors=", list.tensor_count, " count=", count_of(list),
+              " dtype=", name_of(list.dtype));
 }
 
 }  // namespace
@@ -91,6 +97,12 @@ std::string describe(const FlatShape& s) {
 
 std::string describe(const UpdateList& list) {
   return describe_list(list);
+}
+
+std::string describe(const UpdateLists& all) {
+  const std::string line = describe_list(all.lists[0]);
+  if (all.list_count == 1) return line;
+  return line + text(" f32_count=", count_of(all.lists[1]));
 }
 
 std::string describe(const AverageList& list) {

@@ -27,6 +27,7 @@ std::string describe(const ImageShape&);
 std::string describe(const SoftmaxShape&);
 std::string describe(const FlatShape&);
 std::string describe(const UpdateList&);
+std::string describe(const UpdateLists&);
 std::string describe(const AverageList&);
 
 }  // namespace lamella

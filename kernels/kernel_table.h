@@ -223,7 +223,7 @@ struct KernelTable {
   //   control[2], control[3] = 1 - beta1^t, 1 - beta2^t with t = step - skipped[0]
   // A norm that is not finite (some gradient is not, or their squares pass the range of f32) adds
   // one to skipped[0]: the step that is given this control will change nothing. Only g is read.
-  void (*gradient_control)(Ctx, const UpdateList&, const GradientParams&, float* skipped,
+  void (*gradient_control)(Ctx, const UpdateLists&, const GradientParams&, float* skipped,
                            float* control);
   // In place on w, master and the state; formulas in shapes.h. `control` may be null: clip is 1 and
   // Adam's corrections are those of the params. Where there is one, its corrections count, and

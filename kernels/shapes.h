@@ -170,6 +170,12 @@ struct UpdateList {
   DType dtype = DType::F32;
 };
 
+// Tensors of several types.
+struct UpdateLists {
+  const UpdateList* lists = nullptr;
+  std::int64_t list_count = 0;
+};
+
 // One tensor whose values over time are averaged.
 struct AverageTensor {
   std::int64_t count = 0;

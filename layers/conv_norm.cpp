@@ -28,7 +28,8 @@ Tensor ConvNorm::forward(Context& ctx, const Tensor& x, Tensor out) const {
 }
 
 ModulePtr ConvNorm::inference_form(Context& ctx, const Shape& x) const {
-  const FoldedConv folded = fold(ctx, conv_.weight(), {}, norm_.tensors(), norm_.options().eps);
+  const FoldedConv folded =
+      fold(ctx, conv_.weight().values(), {}, norm_.tensors(), norm_.options().eps);
   return std::make_unique<PackedConv>(ctx, folded, conv_.options(), norm_.options().relu_out, x);
 }
 

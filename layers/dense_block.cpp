@@ -18,8 +18,8 @@ class NormConv {
         conv_name_(std::move(conv_name)) {}
 
   Tensor forward(Context& ctx, const Tensor& x, Tensor out) const {
-    return norm_conv2d(ctx, x, norm_.tensors(), norm_.options(), conv_.weight(), conv_.options(),
-                       std::move(out));
+    return norm_conv2d(ctx, x, norm_.tensors(), norm_.options(), conv_.weight().tensor,
+                       conv_.options(), std::move(out));
   }
   void collect(const std::string& prefix, std::vector<Parameter>& into) const {
     norm_.collect(join_names(prefix, norm_name_), into);
@@ -71,12 +71,12 @@ class DenseLayer : public Module {
     const Conv2d& conv1 = first_.conv();
     const PrologueNorm norm1{first_.norm().tensors(), first_.norm().options()};
     if (!second_.has_value()) {
-      return std::make_unique<PackedConv>(ctx, FoldedConv{conv1.weight(), conv1.bias()},
+      return std::make_unique<PackedConv>(ctx, FoldedConv{conv1.weight().values(), conv1.bias()},
                                           conv1.options(), false, x, norm1);
     }
     const BatchNorm2d& norm2 = second_->norm();
     const FoldedConv folded =
-        fold(ctx, conv1.weight(), conv1.bias(), norm2.tensors(), norm2.options().eps);
+        fold(ctx, conv1.weight().values(), conv1.bias(), norm2.tensors(), norm2.options().eps);
     Sequential::Children children;
     children.emplace_back(
         "", std::make_unique<PackedConv>(ctx, folded, conv1.options(), true, x, norm1));

@@ -19,27 +19,27 @@ Conv2dSpec square(std::int64_t in, std::int64_t out, std::int64_t size, std::int
 }
 
 Conv2d::Conv2d(Context& ctx, const Conv2dSpec& spec)
-    : spec_(spec), weight_(ctx.empty({spec.out, spec.size_h, spec.size_w, spec.in})) {
-  weight_.require_grad();
+    : spec_(spec), weight_(make_weight(ctx, {spec.out, spec.size_h, spec.size_w, spec.in})) {
   if (spec.bias) bias_ = ctx.empty({spec.out}).require_grad();
 }
 
 Tensor Conv2d::forward(Context& ctx, const Tensor& x, Tensor out) const {
-  return conv2d(ctx, x, weight_, bias_, spec_.options, std::move(out));
+  return conv2d(ctx, x, weight_.tensor, bias_, spec_.options, std::move(out));
 }
 
 Shape Conv2d::output_shape(const Shape& x) const {
-  return conv2d_output_shape(x, weight_.shape(), spec_.options);
+  return conv2d_output_shape(x, weight_.tensor.shape(), spec_.options);
 }
 
 void Conv2d::collect(const std::string& prefix, std::vector<Parameter>& into) const {
-  into.push_back(
-      {join_names(prefix, "weight"), weight_, ParameterKind::Weight, spec_.l2, spec_.stddev});
+  into.push_back({join_names(prefix, "weight"), weight_.tensor, ParameterKind::Weight, spec_.l2,
+                  spec_.stddev, weight_.master});
   if (bias_.defined()) into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
 }
 
 ModulePtr Conv2d::inference_form(Context& ctx, const Shape& x) const {
-  return std::make_unique<PackedConv>(ctx, FoldedConv{weight_, bias_}, spec_.options, false, x);
+  return std::make_unique<PackedConv>(ctx, FoldedConv{weight_.values(), bias_}, spec_.options,
+                                      false, x);
 }
 
 Tensor ConvRelu::forward(Context& ctx, const Tensor& x, Tensor out) const {
@@ -47,26 +47,26 @@ Tensor ConvRelu::forward(Context& ctx, const Tensor& x, Tensor out) const {
 }
 
 ModulePtr ConvRelu::inference_form(Context& ctx, const Shape& x) const {
-  return std::make_unique<PackedConv>(ctx, FoldedConv{conv_.weight(), conv_.bias()},
+  return std::make_unique<PackedConv>(ctx, FoldedConv{conv_.weight().values(), conv_.bias()},
                                       conv_.options(), true, x);
 }
 
 Linear::Linear(Context& ctx, std::int64_t in, std::int64_t out, float l2, float stddev)
-    : l2_(l2), stddev_(stddev), weight_(ctx.empty({out, in})), bias_(ctx.empty({out})) {
-  weight_.require_grad();
+    : l2_(l2), stddev_(stddev), weight_(make_weight(ctx, {out, in})), bias_(ctx.empty({out})) {
   bias_.require_grad();
 }
 
 Tensor Linear::forward(Context& ctx, const Tensor& x, Tensor out) const {
-  return linear(ctx, x, weight_, bias_, std::move(out));
+  return linear(ctx, x, weight_.tensor, bias_, std::move(out));
 }
 
 Shape Linear::output_shape(const Shape& x) const {
-  return {x[0], weight_.dim(0)};
+  return {x[0], weight_.tensor.dim(0)};
 }
 
 void Linear::collect(const std::string& prefix, std::vector<Parameter>& into) const {
-  into.push_back({join_names(prefix, "weight"), weight_, ParameterKind::Weight, l2_, stddev_});
+  into.push_back({join_names(prefix, "weight"), weight_.tensor, ParameterKind::Weight, l2_, stddev_,
+                  weight_.master});
   into.push_back({join_names(prefix, "bias"), bias_, ParameterKind::Bias, 0});
 }
 

@@ -33,13 +33,14 @@ class Conv2d : public Module {
   void collect(const std::string& prefix, std::vector<Parameter>& into) const override;
   ModulePtr inference_form(Context& ctx, const Shape& x) const override;
 
-  const Tensor& weight() const { return weight_; }
+  const Weight& weight() const { return weight_; }
   const Tensor& bias() const { return bias_; }  // undefined where there is none
   const Conv2dOptions& options() const { return spec_.options; }
 
  private:
   Conv2dSpec spec_;
-  Tensor weight_, bias_;
+  Weight weight_;
+  Tensor bias_;
 };
 
 // Convolution, then ReLU.
@@ -69,7 +70,8 @@ class Linear : public Module {
 
  private:
   float l2_, stddev_;
-  Tensor weight_, bias_;
+  Weight weight_;
+  Tensor bias_;
 };
 
 class BatchNorm2d : public Module {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,15 @@ namespace lamella {
 
 enum class ParameterKind { Weight, Bias, Scale, Shift, RunningMean, RunningVar };
 
+// What a layer computes with. Where that is rounded to 16 bits, `master` has the values in f32,
+// which training changes and files hold; else it is undefined.
+struct Weight {
+  Tensor tensor, master;
+  const Tensor& values() const { return master.defined() ? master : tensor; }
+};
+// Of the type ctx.dtype, with a gradient.
+Weight make_weight(Context& ctx, const Shape& shape);
+
 // A parameter (trained) or a buffer (running statistics) and how it starts.
 struct Parameter {
   std::string name;  // full name, as in weight files: "stage1.conv1.weight"
@@ -19,10 +29,14 @@ struct Parameter {
   ParameterKind kind = ParameterKind::Weight;
   float l2 = 0;      // loss += l2 * sum w^2
   float stddev = 0;  // not 0: initial weights are truncated normal with it
-  int stage = -1;    // of the network it belongs to, in order of execution; set by Model
+  Tensor master = {};
+  int stage = -1;  // of the network it belongs to, in order of execution; set by Model
   bool trained() const {
     return kind != ParameterKind::RunningMean && kind != ParameterKind::RunningVar;
   }
+  // The values in f32, and how to set them.
+  const Tensor& values() const { return master.defined() ? master : tensor; }
+  void assign(Context& ctx, std::span<const float> values) const;
 };
 
 // How weights start. Biases and shifts start at 0, scales and running variances at 1.

@@ -163,7 +163,7 @@ Tensor Model::forward(Context& ctx, const Tensor& x, const std::string& layer) c
   check_images(x);
   if (!inference_) return run(ctx, x, layer);
   // What is returned outlives the pass: it is copied to memory of its own.
-  const Tensor returned = ctx.empty(shape_of(layer, x.dim(0)), x.dtype());
+  const Tensor returned = ctx.empty(shape_of(layer, x.dim(0)));
   const PassMemory memory(ctx);
   return copy_into(ctx, run(ctx, x, layer), returned);
 }
@@ -179,16 +179,16 @@ std::vector<Model::Output> Model::outputs(Context& ctx, const Tensor& x) const {
 Tensor Model::run(Context& ctx, const Tensor& x, const std::string& layer,
                   std::vector<Output>* more) const {
   const std::size_t last = layer.empty() ? stages_.size() - 1 : stage_of(layer);
-  Tensor value = x;
+  Tensor value = cast(ctx, x, ctx.dtype);
   for (std::size_t i = 0; i <= last; ++i) {
     value = stages_[i].module->forward(ctx, value);
     if (more == nullptr) continue;
     for (const Auxiliary& aux : auxiliary_) {
       if (aux.behind != stages_[i].name) continue;
-      more->push_back({aux.module->forward(ctx, value), aux.weight});
+      more->push_back({cast(ctx, aux.module->forward(ctx, value), DType::F32), aux.weight});
     }
   }
-  return layer == "features" ? pooled(ctx, value) : value;
+  return cast(ctx, layer == "features" ? pooled(ctx, value) : value, DType::F32);
 }
 
 Tensor Model::penalty(Context& ctx) const {
@@ -250,7 +250,7 @@ void Model::initialise(Context& ctx, std::uint64_t seed) const {
       case ParameterKind::RunningMean:
         break;
     }
-    ctx.copy_from_host(values, parameter.tensor);
+    parameter.assign(ctx, values);
   }
 }
 

@@ -51,8 +51,8 @@ class Model {
   Model(ModelSpec spec, Stages stages, Init init, float stddev = 0.1F, Auxiliaries auxiliary = {});
 
   const ModelSpec& spec() const { return spec_; }
-  // x [N,H,W,C] -> logits [N,classes]; or, with `layer`, the output of that stage ("features": the
-  // vector before the classifier).
+  // x [N,H,W,C] -> logits [N,classes], f32 whatever the layers compute in; or, with `layer`, the
+  // output of that stage ("features": the vector before the classifier).
   Tensor forward(Context& ctx, const Tensor& x, const std::string& layer = "") const;
   // What training compares with the labels: the logits with weight 1, then those of the auxiliary
   // classifiers.

@@ -20,7 +20,11 @@ namespace lamella::tool {
 void add_device_options(CLI::App& parser, DeviceOptions& options) {
   parser.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
   parser.add_option("--conv", options.convolution, "on cuda, who convolves: cudnn or own");
-  parser.add_option("--dtype", options.dtype, "element type of the computation: f32")
+  parser
+      .add_option("--dtype", options.dtype,
+                  "what the layers compute in: f32, bf16 or f16; auto: bf16 to train on cuda, else "
+                  "f32. Weights are kept in f32 beside it")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "f16"}))
       ->capture_default_str();
   parser.add_option("--threads", options.threads, "CPU threads; 0: all processors")
       ->check(CLI::Range(0, 4096))
@@ -29,16 +33,31 @@ void add_device_options(CLI::App& parser, DeviceOptions& options) {
       ->configurable(false);
 }
 
-std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed) {
-  if (options.dtype != "f32") {
-    throw UsageError("--dtype " + options.dtype + " is not available; use f32");
+namespace {
+
+DType dtype_for(const DeviceOptions& options, const Context& ctx) {
+  const std::string device = ctx.backend().name;
+  if (options.dtype == "auto") {
+    return options.training && device == "cuda" ? DType::BF16 : DType::F32;
   }
+  if (options.dtype == "f32") return DType::F32;
+  if (device == "cpu") {
+    throw UsageError("--dtype " + options.dtype + " needs --device cuda or simt: the processor " +
+                     "computes in f32 only");
+  }
+  return options.dtype == "bf16" ? DType::BF16 : DType::F16;
+}
+
+}  // namespace
+
+std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_t seed) {
   Context::Options chosen;
   chosen.device = options.device;
   chosen.convolution = options.convolution;
   chosen.threads = options.threads;
   chosen.seed = seed;
   auto ctx = std::make_unique<Context>(chosen);
+  ctx->dtype = dtype_for(options, *ctx);
   if (options.profiled) ctx->profile = options.profile.get();
   return ctx;
 }

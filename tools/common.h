@@ -43,8 +43,9 @@ Verb add_bench(CLI::App& app);
 // --- options ----------------------------------------------------------------------------------
 struct DeviceOptions {
   std::string device = "auto";
-  std::string convolution;
-  std::string dtype = "f32";
+  std::string convolution = {};
+  std::string dtype = "auto";
+  bool training = false;  // what "auto" means depends on it
   int threads = 0;
   bool profiled = false;
   std::shared_ptr<Profile> profile = std::make_shared<Profile>();

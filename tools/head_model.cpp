@@ -42,9 +42,9 @@ ModelSpec with_head(ModelSpec spec, const std::string& layer) {
 void put_head(Context& ctx, const Model& model, const LinearHead& head) {
   for (const Parameter& parameter : model.parameters()) {
     if (parameter.name == model.classifier_prefix() + ".weight") {
-      ctx.copy_from_host(head.weight(), parameter.tensor);
+      parameter.assign(ctx, head.weight());
     } else if (parameter.name == model.classifier_prefix() + ".bias") {
-      ctx.copy_from_host(head.bias(), parameter.tensor);
+      parameter.assign(ctx, head.bias());
     }
   }
 }
@@ -65,10 +65,10 @@ void write_head_model(Context& ctx, const std::string& path, const FeatureSet& s
   const ModelSpec spec = with_head(whole, layer);
   const Model model = make_model(ctx, spec);
   std::map<std::string, Tensor> from;
-  for (const Parameter& parameter : body.parameters()) from[parameter.name] = parameter.tensor;
+  for (const Parameter& parameter : body.parameters()) from[parameter.name] = parameter.values();
   for (const Parameter& parameter : model.parameters()) {
     const auto found = from.find(parameter.name);
-    if (found != from.end()) ctx.copy_from_host(ctx.to_host(found->second), parameter.tensor);
+    if (found != from.end()) parameter.assign(ctx, ctx.to_host(found->second));
   }
   const auto& head = dynamic_cast<const LinearHead&>(*trained.head);
   put_head(ctx, model, head.unstandardised(trained.standardiser));

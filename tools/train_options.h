@@ -21,7 +21,7 @@ struct TrainArguments {
   TrainOptions train;
   SplitOptions split;
   GroupOptions groups;
-  DeviceOptions device;
+  DeviceOptions device{.training = true};
   double train_fraction = 1;
   std::int64_t per_class = 0;
   std::int64_t repeats = 1;  // of a cross-validation

@@ -136,6 +136,7 @@ void open_folder(const TrainArguments& args, Session& s) {
 void start_fresh(const TrainArguments& args, const CLI::App& parser, Session& s) {
   start_weights(*s.ctx, s.model, args.transfer, args.image.preprocess(), args.train.seed);
   Recipe fixed = {{"threads", std::to_string(s.ctx->threads())},
+                  {"dtype", name_of(s.ctx->dtype)},
                   {"data", s.info.data.path},
                   {"from", args.transfer.from}};
   if (args.split.folds > 0) {

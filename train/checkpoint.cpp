@@ -49,6 +49,8 @@ void each_field(State& state, Visit visit) {
   visit("run.plateau_factor", state.plateau.factor);
   visit("run.plateau_loss", state.plateau.least_loss);
   visit("run.plateau_waited", state.plateau.waited);
+  visit("run.loss_scale", state.loss_scale.factor);
+  visit("run.loss_scale_updates", state.loss_scale.updates);
 }
 
 std::string content_hash(const TensorFile& file) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/build_info.h"
+#include "train/loss_scale.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
 #include "train/weight_average.h"
@@ -26,7 +27,8 @@ struct TrainState {
   double seconds = 0;            // spent on training so far
   double best_accuracy = -1;     // on the validation images; -1: none yet
   std::int64_t best_epoch = -1;
-  Plateau plateau;  // of the schedule of this name
+  Plateau plateau;       // of the schedule of this name
+  LossScale loss_scale;  // used in f16 only
 };
 
 // The weights under their own names with the model's card, the state of the optimiser and of the

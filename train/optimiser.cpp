@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "engine/errors.h"
 
@@ -21,38 +22,46 @@ class ListOptimiser : public Optimiser {
     if (second) add_state(ctx, "v/");
     const auto count = static_cast<std::int64_t>(trained_.size());
     if (options.late_starts) state_.emplace_back("begun", ctx.zeros({count}));
-    if (options.clip_norm > 0) {
+    if (options.clip_norm > 0 || options.skip_overflow) {
       control_ = ctx.empty({4});
       state_.emplace_back("skipped", ctx.zeros({options.late_starts ? count : 1}));
     }
   }
 
-  void step(Context& ctx, double learning_rate) override {
+  void step(Context& ctx, double learning_rate, float grad_scale) override {
     ++updates_;
     note_starts(ctx);
     std::vector<UpdateTensor> tensors;
     const std::vector<Batch> batches = sort_into_batches(tensors);
-    const auto list = [&tensors](std::size_t begin, std::size_t end) {
-      return UpdateList{tensors.data() + begin, static_cast<std::int64_t>(end - begin), DType::F32};
-    };
+    const GradientsByType all(tensors, batches);
     const float* control = nullptr;
     for (std::size_t i = 0; i < batches.size(); ++i) {
       const Batch& batch = batches[i];
       // The norm is that of all gradients; what else is in it, the count of updates, is the
       // batch's.
       if (control_.defined() && (i == 0 || batch.updates != batches[i - 1].updates)) {
-        control = control_of(ctx, list(0, tensors.size()), batch);
+        control = control_of(ctx, all.lists(), batch, grad_scale);
       }
-      update(ctx, list(batch.begin, batch.end), static_cast<float>(learning_rate * batch.factor),
-             batch.updates, control);
+      const UpdateList list{tensors.data() + batch.begin,
+                            static_cast<std::int64_t>(batch.end - batch.begin), batch.dtype};
+      update(ctx, list,
+             {static_cast<float>(learning_rate * batch.factor), batch.updates, grad_scale},
+             control);
     }
+  }
+  bool overflowed(Context& ctx) const override {
+    return control_.defined() && !std::isfinite(ctx.to_host(control_)[0]);
   }
   const State& state() const override { return state_; }
 
  protected:
-  // `updates`: of these tensors, this one included.
-  virtual void update(Context& ctx, const UpdateList& list, float learning_rate,
-                      std::int64_t updates, const float* control) = 0;
+  struct Step {
+    float learning_rate;
+    std::int64_t updates;  // of these tensors, this one included
+    float grad_scale;
+  };
+  virtual void update(Context& ctx, const UpdateList& list, const Step& step,
+                      const float* control) = 0;
   const OptimiserOptions options_;
 
  private:
@@ -60,8 +69,33 @@ class ListOptimiser : public Optimiser {
   struct Batch {
     std::int64_t updates;
     double factor;       // on the learning rate
+    DType dtype;         // of weights and gradients
     std::size_t member;  // of trained_, the first
     std::size_t begin = 0, end = 0;
+  };
+
+  // The gradients of all batches as two lists: those of 16 bits, and those of f32.
+  class GradientsByType {
+   public:
+    GradientsByType(const std::vector<UpdateTensor>& tensors, const std::vector<Batch>& batches) {
+      for (const Batch& batch : batches) {
+        if (batch.dtype != DType::F32) rounded_type_ = batch.dtype;
+        std::vector<UpdateTensor>& part = batch.dtype == DType::F32 ? exact_ : rounded_;
+        for (std::size_t i = batch.begin; i < batch.end; ++i) part.push_back(tensors[i]);
+      }
+    }
+    std::vector<UpdateList> lists() const {
+      std::vector<UpdateList> lists;
+      if (!rounded_.empty()) {
+        lists.push_back({rounded_.data(), std::ssize(rounded_), rounded_type_});
+      }
+      if (!exact_.empty()) lists.push_back({exact_.data(), std::ssize(exact_), DType::F32});
+      return lists;
+    }
+
+   private:
+    std::vector<UpdateTensor> rounded_, exact_;
+    DType rounded_type_ = DType::F32;
   };
 
   // Appends a zeroed state tensor per trained parameter.
@@ -101,7 +135,7 @@ class ListOptimiser : public Optimiser {
 
   Batch batch_of(std::size_t i) const {
     const auto begun = begun_.empty() ? 1 : static_cast<std::int64_t>(begun_[i]);
-    return {updates_ - begun + 1, factor_of(trained_[i]), i};
+    return {updates_ - begun + 1, factor_of(trained_[i]), trained_[i].tensor.dtype(), i};
   }
 
   // Every parameter that has a gradient, the members of a batch one after another.
@@ -111,12 +145,12 @@ class ListOptimiser : public Optimiser {
       if (trained_[i].tensor.grad().defined()) each.push_back(batch_of(i));
     }
     std::stable_sort(each.begin(), each.end(), [](const Batch& a, const Batch& b) {
-      return std::pair(-a.updates, a.factor) < std::pair(-b.updates, b.factor);
+      return std::tuple(-a.updates, a.factor, a.dtype) < std::tuple(-b.updates, b.factor, b.dtype);
     });
     std::vector<Batch> batches;
     for (const Batch& one : each) {
       if (batches.empty() || batches.back().updates != one.updates ||
-          batches.back().factor != one.factor) {
+          batches.back().factor != one.factor || batches.back().dtype != one.dtype) {
         batches.push_back(one);
         batches.back().begin = tensors.size();
       }
@@ -133,18 +167,22 @@ class ListOptimiser : public Optimiser {
     t.count = grad.count();
     t.g = grad.data();
     t.w = parameter.tensor.data();
+    if (parameter.master.defined()) t.master = parameter.master.as<float>();
     t.m = state_[i].second.as<float>();
     if (second_) t.v = state_[trained_.size() + i].second.as<float>();
     t.weight_decay = parameter.kind == ParameterKind::Weight ? options_.weight_decay : 0.0F;
     return t;
   }
 
-  const float* control_of(Context& ctx, const UpdateList& all, const Batch& batch) const {
+  const float* control_of(Context& ctx, const std::vector<UpdateList>& lists, const Batch& batch,
+                          float grad_scale) const {
     GradientParams params;
+    params.grad_scale = grad_scale;
     params.clip_norm = options_.clip_norm;
     params.beta1 = options_.beta1, params.beta2 = options_.beta2;
     params.step = batch.updates;
     const std::size_t slot = options_.late_starts ? batch.member : 0;
+    const UpdateLists all{lists.data(), std::ssize(lists)};
     ctx.call("gradient_control", &KernelTable::gradient_control, all, params,
              state_named("skipped").as<float>() + slot, control_.as<float>());
     return control_.as<const float>();
@@ -162,9 +200,10 @@ class Sgd : public ListOptimiser {
   Sgd(Context& ctx, const Model& model, const OptimiserOptions& options)
       : ListOptimiser(ctx, model, options, false) {}
 
-  void update(Context& ctx, const UpdateList& list, float learning_rate, std::int64_t,
+  void update(Context& ctx, const UpdateList& list, const Step& step,
               const float* control) override {
-    const SgdParams params{learning_rate, options_.momentum, options_.nesterov};
+    const SgdParams params{step.learning_rate, options_.momentum, options_.nesterov,
+                           step.grad_scale};
     ctx.call("sgd_step", &KernelTable::sgd_step, list, params, control);
   }
 };
@@ -174,18 +213,19 @@ class Adam : public ListOptimiser {
   Adam(Context& ctx, const Model& model, const OptimiserOptions& options, bool decoupled)
       : ListOptimiser(ctx, model, options, true), decoupled_(decoupled) {}
 
-  void update(Context& ctx, const UpdateList& list, float learning_rate, std::int64_t updates,
+  void update(Context& ctx, const UpdateList& list, const Step& step,
               const float* control) override {
-    const auto correction = [updates](float beta) {
-      return static_cast<float>(1.0 - std::pow(double{beta}, static_cast<double>(updates)));
+    const auto correction = [&step](float beta) {
+      return static_cast<float>(1.0 - std::pow(double{beta}, static_cast<double>(step.updates)));
     };
-    const AdamParams params{learning_rate,
+    const AdamParams params{step.learning_rate,
                             options_.beta1,
                             options_.beta2,
                             options_.eps,
                             correction(options_.beta1),
                             correction(options_.beta2),
-                            decoupled_};
+                            decoupled_,
+                            step.grad_scale};
     ctx.call("adam_step", &KernelTable::adam_step, list, params, control);
   }
 

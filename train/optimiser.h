@@ -21,6 +21,8 @@ struct OptimiserOptions {
   // Gradients whose norm over all parameters is larger are scaled down to it; 0: none are. Where it
   // is set, an update is left out if the norm is not finite.
   float clip_norm = 0;
+  // Leave out an update of gradients that are not finite, also where none are clipped.
+  bool skip_overflow = false;
   // Parameters may get their first gradient later than others (layers that thaw): each counts its
   // updates from there, as Adam's corrections need it.
   bool late_starts = false;
@@ -33,9 +35,12 @@ class Optimiser {
  public:
   virtual ~Optimiser() = default;
   // One update of every trained parameter from its gradient, by one kernel call for each
-  // learning rate and count of updates that there are; a parameter that no gradient reached stays
-  // as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h.
-  virtual void step(Context& ctx, double learning_rate) = 0;
+  // learning rate, count of updates and type that there are; a parameter that no gradient reached
+  // stays as it is. Formulas: SgdParams and AdamParams in kernels/shapes.h. `grad_scale`: one over
+  // the factor that the loss was scaled by.
+  virtual void step(Context& ctx, double learning_rate, float grad_scale = 1) = 0;
+  // Whether the last step was left out. Waits for the device where clipping or skip_overflow is on.
+  virtual bool overflowed(Context& ctx) const = 0;
 
   // State that a checkpoint must hold: tensors by name ("m/conv1.weight"), and the updates begun.
   using State = std::vector<std::pair<std::string, Tensor>>;

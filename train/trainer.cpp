@@ -35,7 +35,7 @@ Tensor loss_of(Context& ctx, const Model& model, const Batch& batch, const LossO
 }  // namespace
 
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate, const LossOptions& options) {
+                  double learning_rate, const LossOptions& options, LossScale* scale) {
   const GradScope gradients(ctx, true);
   ctx.training = true;
   ctx.tape.clear();
@@ -49,8 +49,11 @@ double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const 
     fail("the loss became ", value, " at step ", ctx.step + 1, " with learning rate ",
          learning_rate, "; use a smaller --lr, or look for images without contrast");
   }
+  const double factor = scale == nullptr ? 1 : scale->factor;  // a power of 2
+  if (factor != 1) loss = lamella::scale(ctx, loss, static_cast<float>(factor));
   ctx.tape.backward(ctx, loss);
-  optimiser.step(ctx, learning_rate);
+  optimiser.step(ctx, learning_rate, static_cast<float>(1 / factor));
+  if (scale != nullptr) scale->see(optimiser.overflowed(ctx));
   ++ctx.step;
   return value;
 }
@@ -68,6 +71,7 @@ Trainer::Trainer(Context& ctx, const Model& model, BatchSource& train, BatchSour
   freeze_for_epoch(model, options.freeze, std::max<std::int64_t>(0, options.epochs - 1));
   OptimiserOptions optimiser = options.optimiser;
   optimiser.late_starts = options.freeze.unfreeze_every > 0;
+  optimiser.skip_overflow = ctx.dtype == DType::F16;
   optimiser_ = make_optimiser(ctx, model, optimiser);
   if (options.average_decay != 0) {
     average_ = std::make_unique<WeightAverage>(ctx, model, options.average_decay);
@@ -174,7 +178,8 @@ bool Trainer::run_batches(const TrainHooks& hooks) {
   auto lap = Clock::now();
   while (train_.next(batch)) {
     const double lr = schedule_.at(state_.step) * state_.plateau.factor;
-    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.loss);
+    const double loss = train_step(ctx_, model_, *optimiser_, batch, lr, options_.loss,
+                                   ctx_.dtype == DType::F16 ? &state_.loss_scale : nullptr);
     ++state_.step;
     if (average_) average_->update(ctx_, state_.step);
     ++state_.batch;

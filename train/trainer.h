@@ -76,9 +76,10 @@ enum class TrainOutcome { Finished, Cancelled };
 
 // One update: forward, cross-entropy plus the model's penalty, backward, optimiser. Returns the
 // loss. Throws Error before the update when the loss is not finite. Adds one to ctx.step. Mixup
-// is addressed by ctx.seed and ctx.step.
+// is addressed by ctx.seed and ctx.step. `scale`, for f16: is used and kept up to date; the
+// optimiser must have skip_overflow.
 double train_step(Context& ctx, const Model& model, Optimiser& optimiser, const Batch& batch,
-                  double learning_rate, const LossOptions& loss = {});
+                  double learning_rate, const LossOptions& loss = {}, LossScale* scale = nullptr);
 
 class Trainer {
  public:

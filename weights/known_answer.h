@@ -17,8 +17,9 @@ inline constexpr const char* kKnownAnswer = "known_answer";
 // does between instruction sets, devices and forms of the network.
 inline constexpr double kKnownAnswerTolerance = 1e-3;
 
-// Writes the answer of `model` beside what is there; none where it is no finite number. Costs the
-// inference of one image; leaves ctx.training false.
+// Writes the answer of `model`, whose weights are in `file`, beside what is there; none where it is
+// no finite number. It is given in f32: where the model computes in 16 bits, by a twin of it. Costs
+// the inference of one image; leaves ctx.training false.
 void put_known_answer(Context& ctx, const Model& model, TensorFile& file);
 // Throws Error that names `name` unless `model`, loaded from `file` and built for the card's input,
 // gives the answer again. Does nothing where the file has none, as those of before.

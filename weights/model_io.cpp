@@ -148,7 +148,7 @@ TensorFile model_file(Context& ctx, const Model& model, const ModelCard& card) {
   TensorFile file;
   for (const Parameter& parameter : model.parameters()) {
     file.tensors[parameter.name] =
-        StoredTensor::from_f32(ctx.to_host(parameter.tensor), dims_of(parameter.tensor));
+        StoredTensor::from_f32(ctx.to_host(parameter.values()), dims_of(parameter.tensor));
   }
   put_card(file, card);
   file.metadata[kFiltersKey] = "KRSC";
@@ -231,9 +231,9 @@ void load_parameters(Context& ctx, const std::vector<Parameter>& parameters,
     }
     if (stored->dtype == "F32") {  // straight from the file's bytes
       const auto* values = reinterpret_cast<const float*>(stored->data.data());
-      ctx.copy_from_host({values, stored->data.size() / sizeof(float)}, parameter.tensor);
+      parameter.assign(ctx, {values, stored->data.size() / sizeof(float)});
     } else {
-      ctx.copy_from_host(stored->to_f32(), parameter.tensor);
+      parameter.assign(ctx, stored->to_f32());
     }
   }
 }
@@ -271,7 +271,7 @@ Model load_model(Context& ctx, const TensorFile& file, const std::string& name,
 std::string weights_hash(Context& ctx, const Model& model) {
   Fnv hash;
   for (const Parameter& parameter : model.parameters()) {
-    const std::vector<float> values = ctx.to_host(parameter.tensor);
+    const std::vector<float> values = ctx.to_host(parameter.values());
     hash.add(std::as_bytes(std::span(values)));
   }
   return hash.hex();

@@ -91,7 +91,7 @@ void append_classes(Context& ctx, const Model& model, TensorFile& file) {
                       std::equal(wanted.begin() + 1, wanted.end(), stored.shape.begin() + 1);
     if (!more) continue;
     std::vector<float> values = stored.to_f32();
-    const std::vector<float> drawn = ctx.to_host(parameter.tensor);
+    const std::vector<float> drawn = ctx.to_host(parameter.values());
     values.insert(values.end(), drawn.begin() + static_cast<std::ptrdiff_t>(values.size()),
                   drawn.end());
     stored = StoredTensor::from_f32(values, wanted);
@@ -99,14 +99,14 @@ void append_classes(Context& ctx, const Model& model, TensorFile& file) {
 }
 
 void redraw(Context& ctx, const Parameter& parameter, const Rng& rng) {
-  std::vector<float> values = ctx.to_host(parameter.tensor);
+  std::vector<float> values = ctx.to_host(parameter.values());
   double sum = 0, squares = 0;
   for (const float value : values) sum += double{value};
   const double mean = sum / static_cast<double>(values.size());
   for (const float value : values) squares += (double{value} - mean) * (double{value} - mean);
   const double stddev = std::sqrt(squares / static_cast<double>(values.size()));
   normal(values, mean, stddev, rng);
-  ctx.copy_from_host(values, parameter.tensor);
+  parameter.assign(ctx, values);
 }
 
 }  // namespace

@@ -97,21 +97,29 @@ KernelCall adam_step(const KernelLine& line) {
                    });
 }
 
+// Key f32_count: so many elements in one more tensor, of f32.
 KernelCall gradient_control(const KernelLine& line) {
   const ListOfLine list(line, State::None);
+  const std::int64_t more = line.get("f32_count", 0);
   KernelCall call;
   call.operands = list.operands();
+  call.operands.push_back(vector("g", more, Use::In));
   call.operands.push_back(vector("skipped", 1, Use::InOut));
   call.operands.push_back(vector("control", 4, Use::Out));
-  call.flops = 2 * list.elements();
-  call.run = [list](const KernelTable& table, const KernelContext& ctx,
-                    const std::vector<void*>& data) {
+  call.flops = 2 * (list.elements() + static_cast<double>(more));
+  call.run = [list, more](const KernelTable& table, const KernelContext& ctx,
+                          const std::vector<void*>& data) {
     const std::vector<UpdateTensor> tensors = list.tensors(data);
+    UpdateTensor last;
+    last.count = more;
+    last.g = data[data.size() - 3];
+    const UpdateList lists[] = {
+        {tensors.data(), static_cast<std::int64_t>(tensors.size()), list.dtype()},
+        {&last, more == 0 ? 0 : 1, DType::F32}};
     GradientParams params;
     params.clip_norm = 1;
-    table.gradient_control(
-        ctx, {tensors.data(), static_cast<std::int64_t>(tensors.size()), list.dtype()}, params,
-        as<float>(data[data.size() - 2]), as<float>(data.back()));
+    table.gradient_control(ctx, {lists, 2}, params, as<float>(data[data.size() - 2]),
+                           as<float>(data.back()));
   };
   return call;
 }

@@ -61,22 +61,32 @@ __global__ void gradient_control_kernel(std::int64_t count, GradientParams p,
   skipped[0] = fabsf(norm) < INFINITY ? before : before + 1.0F;
 }
 
-void gradient_control(const KernelContext& ctx, const UpdateList& list,
-                      const GradientParams& params, float* skipped, float* control) {
-  const auto entry_of = [](const UpdateTensor& t) { return GradientEntry{t.g, t.count}; };
+std::int64_t chunks_of(const UpdateList& list) {
   std::int64_t chunks = 0;
   for (std::int64_t i = 0; i < list.tensor_count; ++i) {
     chunks += divide_up(list.tensors[i].count, kChunk);
   }
+  return chunks;
+}
+
+void gradient_control(const KernelContext& ctx, const UpdateLists& all,
+                      const GradientParams& params, float* skipped, float* control) {
+  const auto entry_of = [](const UpdateTensor& t) { return GradientEntry{t.g, t.count}; };
+  std::int64_t chunks = 0;
+  for (std::int64_t i = 0; i < all.list_count; ++i) chunks += chunks_of(all.lists[i]);
   float* partials = ctx.scratch<float>(chunks);
   float* next = partials;
-  dispatch_type("gradient_control", list.dtype, [&]<class T>() {
-    for_batches<GradientEntry>("gradient_control", list, entry_of, [&](const GradientBatch& batch) {
-      launch("gradient_control", gradient_norm_partial_kernel<T>, dim3{batch.chunks(), 1, 1},
-             dim3{kBlock, 1, 1}, 0, ctx, batch, next);
-      next += batch.chunks();
+  for (std::int64_t i = 0; i < all.list_count; ++i) {
+    const UpdateList& list = all.lists[i];
+    dispatch_type("gradient_control", list.dtype, [&]<class T>() {
+      const auto add_batch = [&](const GradientBatch& batch) {
+        launch("gradient_control", gradient_norm_partial_kernel<T>, dim3{batch.chunks(), 1, 1},
+               dim3{kBlock, 1, 1}, 0, ctx, batch, next);
+        next += batch.chunks();
+      };
+      for_batches<GradientEntry>("gradient_control", list, entry_of, add_batch);
     });
-  });
+  }
   launch("gradient_control", gradient_control_kernel, kOneBlock.grid, kOneBlock.block, 0, ctx,
          chunks, params, partials, skipped, control);
 }

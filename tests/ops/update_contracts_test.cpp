@@ -29,7 +29,8 @@ class UpdateContracts : public Contracts {
     const UpdateTensor t = update.tensor();
     GradientParams params;
     params.clip_norm = clip_norm, params.beta1 = 0.5F, params.beta2 = 0.75F, params.step = 5;
-    context->kernels().gradient_control(context->kernel_context(), {&t, 1, DType::F32}, params,
+    const UpdateList list{&t, 1, DType::F32};
+    context->kernels().gradient_control(context->kernel_context(), {&list, 1}, params,
                                         update.skipped.as<float>(), update.control.as<float>());
     return host(update.control);
   }

@@ -354,17 +354,6 @@ TEST_F(ContractTest, InspectTellsDataRunsWeightsAndModels) {
   EXPECT_EQ(inspect({"--model", "tem_small"}).at("parameters"), 14'649'867);
 }
 
-TEST_F(ContractTest, DoctorTriesTheDevices) {
-  const Answer answer = run_tool({"doctor", "--json"});
-  ASSERT_EQ(answer.status, 0) << answer.err;
-  const Json json = parse_json(answer.out, "stdout");
-  EXPECT_EQ(json.at("devices").at(0).at("device"), "cpu");
-  EXPECT_EQ(json.at("devices").at(0).at("works"), true);
-  for (const Json& device : json.at("devices")) {
-    EXPECT_NE(device.at("detail"), "") << device.at("device");
-  }
-}
-
 TEST_F(ContractTest, RecipesOfTheProjectAreRead) {
   for (const auto& entry : std::filesystem::directory_iterator(LAMELLA_RECIPES)) {
     if (entry.path().extension() != ".toml") continue;

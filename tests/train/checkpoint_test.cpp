@@ -50,7 +50,7 @@ class CheckpointTest : public ::testing::Test {
 
 TEST_F(CheckpointTest, RemembersEverythingExactly) {
   TrainState state{3,    5,       123, 0xFFFFFFFFFFFFFFFFU, 0.1 + 0.2, 77, 1e-300,
-                   12.5, 2.0 / 3, 2,   {0.1, 0.7, 3}};
+                   12.5, 2.0 / 3, 2,   {0.1, 0.7, 3},       {512, 9}};
   adam->set_updates(41);
   write_checkpoint(folder.path(), make_checkpoint(ctx, model, {kStripesNet, {"a", "b"}, {}}, *adam,
                                                   nullptr, state));

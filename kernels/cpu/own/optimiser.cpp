@@ -117,10 +117,14 @@ double sum_of_squares(Ctx ctx, const UpdateList& list) {
   return total;
 }
 
-void gradient_control(Ctx ctx, const UpdateList& list, const GradientParams& params, float* skipped,
+void gradient_control(Ctx ctx, const UpdateLists& all, const GradientParams& params, float* skipped,
                       float* control) {
-  require_f32("gradient_control", list.dtype);
-  const double root = __builtin_sqrt(sum_of_squares(ctx, list));
+  double squares = 0;
+  for (std::int64_t i = 0; i < all.list_count; ++i) {
+    require_f32("gradient_control", all.lists[i].dtype);
+    squares += sum_of_squares(ctx, all.lists[i]);
+  }
+  const double root = __builtin_sqrt(squares);
   const auto norm = static_cast<float>(static_cast<double>(params.grad_scale) * root);
   const std::int64_t step = params.step - static_cast<std::int64_t>(skipped[0]);
   const float clip = params.clip_norm / (norm + 1e-6F);

@@ -168,7 +168,8 @@ OpCase adam_case(const KernelLine& line) {
   return made;
 }
 
-// Extra keys: clip, the norm allowed, in thousandths; scale; step; skipped, steps skipped before.
+// Extra keys: clip, the norm allowed, in thousandths; scale; step; skipped, steps skipped before;
+// f32_count, of one more gradient, which is of f32.
 OpCase gradient_control_case(const KernelLine& line) {
   const std::vector<std::int64_t> sizes = tensor_sizes(line);
   const std::int64_t gap = line.get("gap", 0);
@@ -178,26 +179,35 @@ OpCase gradient_control_case(const KernelLine& line) {
   p.beta1 = 0.9F, p.beta2 = 0.999F;
   p.step = line.get("step", 1);
   const double skipped = line.number("skipped", 0);
+  const std::int64_t more = line.get("f32_count", 0);
   OpCase made = in_place_case(sizes);
   for (const std::int64_t size : sizes) {
     const std::int64_t pitch = gap == 0 ? 0 : size + gap;
     made.operands.push_back({"g", {1, size}, Fill::Uniform, Role::Constant, pitch});
     made.work += static_cast<double>(size);
   }
+  if (more > 0) made.operands.push_back({"f32 g", {more}, Fill::Uniform, Role::Constant});
   made.operands.push_back({"skipped", {1}, Fill::Uniform, Role::State});
   made.operands.push_back({"control", {4}, Fill::Poison, Role::State});
   made.adjust = [skipped](std::vector<Values>& in) { in[in.size() - 2] = {skipped}; };
   made.apply = [=](Context& ctx, const std::vector<Tensor>& in, const Tensor&) {
     std::vector<UpdateTensor> tensors;
     for (std::size_t i = 0; i < sizes.size(); ++i) tensors.push_back({sizes[i], in[i].data()});
-    ctx.call("gradient_control", &KernelTable::gradient_control, list_of(tensors, in), p,
-             in[sizes.size()].as<float>(), in[sizes.size() + 1].as<float>());
+    const UpdateTensor of_f32{more, in[sizes.size()].data()};
+    const UpdateList lists[] = {list_of(tensors, in), {&of_f32, 1, DType::F32}};
+    ctx.call("gradient_control", &KernelTable::gradient_control,
+             UpdateLists{lists, more > 0 ? 2 : 1}, p, in[in.size() - 2].as<float>(),
+             in.back().as<float>());
     return Tensor();
   };
   made.ref = [=](std::vector<Values>& in) {
     std::vector<const double*> g;
-    for (std::size_t i = 0; i < sizes.size(); ++i) g.push_back(in[i].data());
-    ref::gradient_control(p, g, sizes, in[sizes.size()][0], in[sizes.size() + 1].data());
+    std::vector<std::int64_t> counts;
+    for (std::size_t i = 0; i + 2 < in.size(); ++i) {
+      g.push_back(in[i].data());
+      counts.push_back(static_cast<std::int64_t>(in[i].size()));
+    }
+    ref::gradient_control(p, g, counts, in[in.size() - 2][0], in.back().data());
     return Values();
   };
   return made;
@@ -259,7 +269,8 @@ const OpFamily gradient_control_family{
     {"gradient_control"},
     {"count=1", "count=7 step=10", "count=64 clip=500", "count=1031 clip=1000000 step=1000",
      "count=4099 tensors=5 clip=100 scale=0.25", "count=517 gap=3 step=9 skipped=4",
-     "count=5 tensors=9", "count=9000 tensors=1700", "count=1100001 tensors=7"},
+     "count=5 tensors=9", "count=300 tensors=3 f32_count=5000 clip=500", "count=9000 tensors=1700",
+     "count=1100001 tensors=7"},
     gradient_control_case};
 
 const OpFamily average_family{
