@@ -33,6 +33,9 @@ else
   echo "SKIP ops: Google Benchmark was not found when $build was configured"
 fi
 
+if [[ -n ${LAMELLA_TEST_DATA:-} ]]; then
+  python3 bench/crossval.py --bin "$build/bin" --threads "$threads"
+fi
 if [[ -d /usr/share/datasets/fashion-mnist ]]; then
   python3 bench/fashion_mnist.py --bin "$build/bin" --threads "$threads"
 else
