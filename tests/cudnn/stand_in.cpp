@@ -3,8 +3,6 @@
 // strides, paddings and pointers it was told. So what the host says to cuDNN is tested by what
 // comes out. Engines: 0 is refused to f32 (tensor cores), 1 cannot be finalised, 2 may do
 // everything.
-#include "tests/cudnn/stand_in.h"
-
 #include <cudnn.h>
 
 #include <cstdio>
@@ -13,9 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "kernels/half.h"
+#include "tests/stand_in/calls.h"
+#include "tests/stand_in/control.h"
+#include "tests/stand_in/numbers.h"
 
 namespace {
+using namespace lamella::stand_in;
+using lamella::DType;
 
 constexpr std::int64_t kWorkspace = 192;
 
@@ -33,18 +35,11 @@ struct Thing {
   Thing* of = nullptr;      // engine -> graph, configuration -> graph
 };
 
-int live_things = 0, calls = 0, failing_call = 0;
-long executed = 0;
 std::string last_words;
 
 cudnnStatus_t say(cudnnStatus_t status, const std::string& words) {
   last_words = words;
   return status;
-}
-
-// Every call counts; the one chosen by lamella_stand_in_fail fails.
-bool fails() {
-  return ++calls == failing_call;
 }
 
 std::size_t size_of(cudnnBackendAttributeType_t type) {
@@ -85,21 +80,14 @@ struct Operand {
     return static_cast<char*>(data) + i * (type == CUDNN_DATA_FLOAT ? 4 : 2);
   }
   double get(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) const {
-    const void* p = at(a, b, c, d);
-    if (type == CUDNN_DATA_FLOAT) return *static_cast<const float*>(p);
-    if (type == CUDNN_DATA_BFLOAT16) return float(*static_cast<const lamella::Bf16*>(p));
-    return float(*static_cast<const lamella::F16*>(p));
+    return number_at(at(a, b, c, d), dtype());
   }
   void put(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d, double value) const {
-    void* p = at(a, b, c, d);
-    const auto rounded = static_cast<float>(value);
-    if (type == CUDNN_DATA_FLOAT) {
-      *static_cast<float*>(p) = rounded;
-    } else if (type == CUDNN_DATA_BFLOAT16) {
-      *static_cast<lamella::Bf16*>(p) = lamella::Bf16(rounded);
-    } else {
-      *static_cast<lamella::F16*>(p) = lamella::F16(rounded);
-    }
+    put_number(at(a, b, c, d), dtype(), value);
+  }
+  DType dtype() const {
+    if (type == CUDNN_DATA_FLOAT) return DType::F32;
+    return type == CUDNN_DATA_BFLOAT16 ? DType::BF16 : DType::F16;
   }
 };
 
@@ -187,17 +175,6 @@ cudnnStatus_t give(std::int64_t value, std::int64_t* count, void* values) {
 
 }  // namespace
 
-void lamella_stand_in_fail(int call) {
-  calls = 0;
-  failing_call = call;
-}
-int lamella_stand_in_live() {
-  return live_things;
-}
-long lamella_stand_in_executed() {
-  return executed;
-}
-
 // --- cuDNN ------------------------------------------------------------------------------------
 
 extern "C" {
@@ -226,12 +203,12 @@ cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
                                            cudnnBackendDescriptor_t* descriptor) {
   if (fails()) return say(CUDNN_STATUS_ALLOC_FAILED, "no memory for a descriptor");
   *descriptor = new Thing{type, {}, false, 0, nullptr};
-  ++live_things;
+  ++live;
   return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor) {
   delete static_cast<Thing*>(descriptor);
-  --live_things;
+  --live;
   return CUDNN_STATUS_SUCCESS;
 }
 

@@ -1,11 +1,8 @@
 // The convolutions of the table by a cuDNN that stands in for the real one: what the host asks for,
 // when it goes another way, and what it says when cuDNN fails. Run with the folder of the stand-in
 // in LD_LIBRARY_PATH.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,26 +10,16 @@
 #include "kernels/cuda/cudnn/cudnn.h"
 #include "kernels/half.h"
 #include "kernels/ref/conv.h"
-#include "tests/cudnn/stand_in.h"
+#include "tests/stand_in/host.h"
 
 namespace lamella::cuda {
 namespace {
 
-template <class Function>
-Function* of_stand_in(const char* name) {
-  void* file = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
-  void* found = file == nullptr ? nullptr : dlsym(file, name);
-  if (found == nullptr) throw std::runtime_error(std::string("no stand-in: ") + name);
-  return reinterpret_cast<Function*>(found);
-}
-void fail_call(int call) {
-  of_stand_in<decltype(lamella_stand_in_fail)>("lamella_stand_in_fail")(call);
-}
-int live_descriptors() {
-  return of_stand_in<decltype(lamella_stand_in_live)>("lamella_stand_in_live")();
-}
-long executed() {
-  return of_stand_in<decltype(lamella_stand_in_executed)>("lamella_stand_in_executed")();
+using namespace lamella::stand_in;
+
+const StandIn& library() {
+  static const StandIn loaded("libcudnn.so.9");
+  return loaded;
 }
 
 int own_calls = 0;
@@ -51,22 +38,6 @@ const KernelTable& table() {
   return made;
 }
 
-// Host memory for kernels, and what they note.
-struct Host {
-  alignas(64) char scratch[1024];
-  std::string note;
-  KernelContext ctx;
-
-  Host() {
-    ctx.workspace_owner = this;
-    ctx.workspace = [](void* owner, std::size_t bytes) -> void* {
-      if (bytes > sizeof scratch) throw std::runtime_error("too much workspace");
-      return static_cast<Host*>(owner)->scratch;
-    };
-    ctx.note = [](void* owner, const char* line) { static_cast<Host*>(owner)->note = line; };
-  }
-};
-
 Conv2dShape shape(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t k,
                   std::int64_t r, std::int64_t s) {
   Conv2dShape made;
@@ -79,29 +50,6 @@ Conv2dShape shape(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c
   return made;
 }
 
-// Values of a type, with double copies of them.
-template <class T>
-struct Operand {
-  std::vector<T> stored;
-  std::vector<double> exact;
-
-  Operand(std::int64_t count, unsigned seed) {
-    std::mt19937 draw(seed);
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    for (std::int64_t i = 0; i < count; ++i) {
-      stored.emplace_back(uniform(draw));
-      exact.push_back(static_cast<float>(stored.back()));
-    }
-  }
-};
-
-template <class T>
-void expect_close(const std::vector<T>& got, const std::vector<double>& wanted, double tolerance) {
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_NEAR(static_cast<float>(got[i]), wanted[i], tolerance * (1 + std::abs(wanted[i]))) << i;
-  }
-}
-
 template <class T>
 void expect_all_three(Conv2dShape s, DType dtype, Write write, double tolerance) {
   s.dtype = dtype;
@@ -111,7 +59,7 @@ void expect_all_three(Conv2dShape s, DType dtype, Write write, double tolerance)
   ref::conv2d_fwd(s, x.exact.data(), w.exact.data(), nullptr, forward.data());
   std::vector<double> dx(x.exact.size()), dw(w.exact.size());
   ref::conv2d_bwd(s, x.exact.data(), w.exact.data(), y.exact.data(), dx.data(), dw.data());
-  const long before = executed();
+  const long before = library().executed();
   Operand<T> out_x(s.N * s.H * s.W * s.C, 4), out_w(s.K * s.R * s.S * s.C, 5);
   for (std::size_t i = 0; write == Write::Add && i < dx.size(); ++i) dx[i] += out_x.exact[i];
   for (std::size_t i = 0; write == Write::Add && i < dw.size(); ++i) dw[i] += out_w.exact[i];
@@ -123,7 +71,7 @@ void expect_all_three(Conv2dShape s, DType dtype, Write write, double tolerance)
   expect_close(out_w.stored, dw, tolerance);
   table().conv2d_fwd(host.ctx, s, x.stored.data(), w.stored.data(), nullptr, y.stored.data());
   expect_close(y.stored, forward, tolerance);
-  EXPECT_EQ(executed(), before + 3) << host.note;
+  EXPECT_EQ(library().executed(), before + 3) << host.note;
 }
 
 TEST(CudnnTable, ConvolvesAsTheReferenceDoes) {
@@ -154,7 +102,7 @@ TEST(CudnnTable, TellsTheEngineAndKeepsToTheRules) {
 
 TEST(CudnnTable, LeavesToTheOwnKernelsWhatCudnnDoesNotTake) {
   Host host;
-  const long before = executed();
+  const long before = library().executed();
   own_calls = 0;
   alignas(16) float data[4096] = {};
   const auto forward = [&](const Conv2dShape& s, const float* bias, int offset) {
@@ -170,7 +118,7 @@ TEST(CudnnTable, LeavesToTheOwnKernelsWhatCudnnDoesNotTake) {
   forward(plain, data, 0);     // a bias
   forward(plain, nullptr, 1);  // not aligned
   EXPECT_EQ(own_calls, 6);
-  EXPECT_EQ(executed(), before);
+  EXPECT_EQ(library().executed(), before);
 }
 
 // Every call of cuDNN fails once: that of a plan leads to the own kernel, that of a launch to a
@@ -181,30 +129,30 @@ TEST(CudnnTable, AnyFailureIsToldAndLeavesItUsable) {
   int sentences = 0, fallbacks = 0, call = 1;
   for (;; ++call) {
     const Conv2dShape fresh = shape(call, 3, 3, 4, 4, 3, 3);  // of which there is no plan yet
-    const int live = live_descriptors();
-    const long before = executed();
+    const int live = library().live();
+    const long before = library().executed();
     own_calls = 0;
-    fail_call(call);
+    library().fail_call(call);
     try {
       table().conv2d_bwd_data(host.ctx, fresh, data, data + 4096, data + 32768, Write::Set);
     } catch (const std::runtime_error& error) {
       EXPECT_NE(std::string(error.what()).find("cuDNN: "), std::string::npos) << error.what();
       ++sentences;
     }
-    fail_call(0);
+    library().fail_call(0);
     if (own_calls == 1) {
-      EXPECT_EQ(live_descriptors(), live) << "after call " << call;
+      EXPECT_EQ(library().live(), live) << "after call " << call;
       EXPECT_NE(host.note.find("own kernel: cuDNN: "), std::string::npos) << host.note;
       ++fallbacks;
-    } else if (executed() == before + 1 && sentences + fallbacks > 0 &&
+    } else if (library().executed() == before + 1 && sentences + fallbacks > 0 &&
                host.note.find("own kernel") == std::string::npos && call > 60) {
       break;  // it needs fewer calls than that
     }
-    const long now = executed();
+    const long now = library().executed();
     Conv2dShape next = fresh;
     next.K = 8, next.y_pitch = 8;
     table().conv2d_bwd_data(host.ctx, next, data, data + 4096, data + 32768, Write::Set);
-    EXPECT_EQ(executed(), now + 1) << "after call " << call << ": " << host.note;
+    EXPECT_EQ(library().executed(), now + 1) << "after call " << call << ": " << host.note;
   }
   EXPECT_GE(sentences, 5);  // of the pack, the stream and the launch
   EXPECT_GE(fallbacks, 40);

@@ -3,36 +3,28 @@
 #include "kernels/cuda/cudnn/cudnn.h"
 
 #ifdef LAMELLA_HAS_CUDNN
-#include <dlfcn.h>
-
 #include <stdexcept>
-#include <type_traits>
+
+#include "kernels/cuda/vendor_library.h"
 
 namespace lamella::cuda {
 namespace {
 
 Library load() {
   Library library;
-  void* file = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
-  if (file == nullptr) {
-    library.problem = std::string("cuDNN 9 cannot be loaded (") + dlerror() + ")";
-    return library;
-  }
-  const auto find = [&](const char* name, auto& function) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(file, name));
-    if (function == nullptr) library.problem = std::string("libcudnn.so.9 has no ") + name;
-  };
-  find("cudnnGetVersion", library.version);
-  find("cudnnGetErrorString", library.error_string);
-  find("cudnnGetLastErrorString", library.last_error);
-  find("cudnnCreate", library.create);
-  find("cudnnSetStream", library.set_stream);
-  find("cudnnBackendCreateDescriptor", library.create_descriptor);
-  find("cudnnBackendDestroyDescriptor", library.destroy_descriptor);
-  find("cudnnBackendSetAttribute", library.set_attribute);
-  find("cudnnBackendGetAttribute", library.get_attribute);
-  find("cudnnBackendFinalize", library.finalize);
-  find("cudnnBackendExecute", library.execute);
+  VendorLibrary file("libcudnn.so.9", "cuDNN 9");
+  file.find("cudnnGetVersion", library.version);
+  file.find("cudnnGetErrorString", library.error_string);
+  file.find("cudnnGetLastErrorString", library.last_error);
+  file.find("cudnnCreate", library.create);
+  file.find("cudnnSetStream", library.set_stream);
+  file.find("cudnnBackendCreateDescriptor", library.create_descriptor);
+  file.find("cudnnBackendDestroyDescriptor", library.destroy_descriptor);
+  file.find("cudnnBackendSetAttribute", library.set_attribute);
+  file.find("cudnnBackendGetAttribute", library.get_attribute);
+  file.find("cudnnBackendFinalize", library.finalize);
+  file.find("cudnnBackendExecute", library.execute);
+  library.problem = file.problem();
   if (library.problem.empty() && library.version() < 90800) {
     library.problem = "cuDNN is older than 9.8";
   }
