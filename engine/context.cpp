@@ -46,15 +46,13 @@ std::vector<float> download(const Backend& backend, const Tensor& from, void* st
   }
 }
 
-const KernelTable& kernels_of(const Backend& backend, const std::string& convolution) {
-  if (convolution.empty()) return *backend.kernels;
-  const KernelTable* kernels = nullptr;
-  if (backend.kernels_with != nullptr) kernels = backend.kernels_with(convolution.c_str());
-  if (kernels == nullptr) {
-    fail("convolution '", convolution, "' is none of device ", backend.name,
-         backend.kernels_with != nullptr ? "; use cudnn or own" : ", which leaves no choice");
+const KernelTable& kernels_of(const Backend& backend, const Context::Options& options) {
+  if (options.convolution.empty() && options.product.empty()) return *backend.kernels;
+  if (backend.kernels_with == nullptr) {
+    fail("device ", backend.name, " leaves no choice of who computes; convolution '",
+         options.convolution, "' and product '", options.product, "' must be empty");
   }
-  return *kernels;
+  return backend.kernels_with({options.convolution.c_str(), options.product.c_str()});
 }
 
 std::size_t bytes_of(const Shape& shape, DType dtype) {
@@ -67,7 +65,7 @@ Context::Context(const Options& options)
     : seed(options.seed),
       dtype(options.dtype),
       backend_(options.backend != nullptr ? *options.backend : find_backend(options.device)),
-      kernels_(kernels_of(backend_, options.convolution)),
+      kernels_(kernels_of(backend_, options)),
       allocator_(std::make_shared<Allocator>(backend_, options.memory_cap, options.cache_memory)),
       poison_(options.poison),
       trace_ops_(options.trace_ops || traced("op")),

@@ -29,8 +29,9 @@ class Context {
   struct Options {
     std::string device = "cpu";
     const Backend* backend = nullptr;  // use this one (yours, or a wrapper) instead of `device`
-    // Who convolves, where the backend leaves the choice: cudnn or own on cuda; empty: its default.
-    std::string convolution;
+    // Who convolves, and who multiplies matrices, where the backend leaves the choice: on cuda
+    // cudnn or own, and cublaslt or own; empty: its default.
+    std::string convolution, product;
     int threads = 0;             // CPU threads; 0: all that OpenMP offers
     std::uint64_t seed = 0;      // of dropout
     std::size_t memory_cap = 0;  // bytes held by the allocator; 0: no limit

@@ -10,7 +10,14 @@
 
 namespace lamella {
 
-constexpr std::uint32_t kBackendAbi = 5;
+constexpr std::uint32_t kBackendAbi = 6;
+
+// Who does what a backend leaves a choice of; empty: its default. On cuda convolutions are made by
+// "cudnn" or "own" kernels, products (linear layers) by "cublaslt" or "own".
+struct KernelChoice {
+  const char* convolution = "";
+  const char* product = "";
+};
 
 struct Backend {
   std::uint32_t abi = kBackendAbi;
@@ -40,10 +47,9 @@ struct Backend {
   // Null where the backend has none.
   const FusedConvolution* fused = nullptr;
 
-  // The table with the convolutions of this choice, "cudnn" or "own" on cuda; null where it is none
-  // of them. The function is null where a backend leaves no choice. Throws std::runtime_error where
-  // what it needs is missing.
-  const KernelTable* (*kernels_with)(const char* convolution) = nullptr;
+  // The table of a choice. Null where the backend leaves none. Throws std::runtime_error where the
+  // choice is none of the backend's, or what it needs is missing.
+  const KernelTable& (*kernels_with)(const KernelChoice& choice) = nullptr;
 };
 
 }  // namespace lamella

@@ -20,6 +20,8 @@ namespace lamella::tool {
 void add_device_options(CLI::App& parser, DeviceOptions& options) {
   parser.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
   parser.add_option("--conv", options.convolution, "on cuda, who convolves: cudnn or own");
+  parser.add_option("--product", options.product,
+                    "on cuda, who multiplies in linear layers: cublaslt or own");
   parser
       .add_option("--dtype", options.dtype,
                   "what the layers compute in: f32, bf16 or f16; auto: bf16 to train on cuda, else "
@@ -54,6 +56,7 @@ std::unique_ptr<Context> make_context(const DeviceOptions& options, std::uint64_
   Context::Options chosen;
   chosen.device = options.device;
   chosen.convolution = options.convolution;
+  chosen.product = options.product;
   chosen.threads = options.threads;
   chosen.seed = seed;
   auto ctx = std::make_unique<Context>(chosen);

@@ -43,7 +43,7 @@ Verb add_bench(CLI::App& app);
 // --- options ----------------------------------------------------------------------------------
 struct DeviceOptions {
   std::string device = "auto";
-  std::string convolution = {};
+  std::string convolution = {}, product = {};
   std::string dtype = "auto";
   bool training = false;  // what "auto" means depends on it
   int threads = 0;

@@ -5,12 +5,11 @@
 
 #include <cuda_runtime.h>
 
-#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <string>
 
-#include "kernels/cuda/cudnn/cudnn.h"
+#include "kernels/cuda/choice.h"
 #include "kernels/cuda/table.h"
 
 namespace lamella {
@@ -127,25 +126,14 @@ const char* unavailable() {
   return problem.empty() ? nullptr : problem.c_str();
 }
 
-const KernelTable& table_with_cudnn() {
-  static const KernelTable table = cuda::with_cudnn(cuda_kernel_table());
-  return table;
-}
-
-const KernelTable* kernels_with(const char* convolution) {
-  if (std::strcmp(convolution, "own") == 0) return &cuda_kernel_table();
-  return std::strcmp(convolution, "cudnn") == 0 ? &table_with_cudnn() : nullptr;
-}
-
-const KernelTable& default_kernels() {
-  return cuda::cudnn_problem().empty() ? table_with_cudnn() : cuda_kernel_table();
+const KernelTable& kernels_with(const KernelChoice& choice) {
+  return cuda::chosen_kernels(cuda_kernel_table(), choice);
 }
 
 const char* description() {
   static const std::string text =
-      "hand-written CUDA kernels, machine code for " LAMELLA_CUDA_BUILT_FOR "; convolutions by " +
-      (cuda::cudnn_problem().empty() ? cuda::cudnn_version()
-                                     : "hand-written kernels too, for " + cuda::cudnn_problem());
+      "hand-written CUDA kernels, machine code for " LAMELLA_CUDA_BUILT_FOR "; " +
+      cuda::chosen_by_default();
   return text.c_str();
 }
 
@@ -157,7 +145,7 @@ extern "C" __attribute__((visibility("default"))) const lamella::Backend* lamell
       lamella::kBackendAbi,
       "cuda",
       lamella::description(),
-      &lamella::default_kernels(),
+      &lamella::kernels_with({}),
       lamella::allocate,
       lamella::release,
       lamella::copy_to_device,

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <string>
 
 #include "engine/context.h"
 
@@ -99,6 +100,27 @@ TEST(Context, RefusesDevicesThatAreNotThere) {
   options.device = "cpu";
   options.threads = -1;
   EXPECT_THROW(Context{options}, Error);
+}
+
+TEST(Context, AsksTheBackendForTheKernelsOfAChoice) {
+  static const KernelTable other{};  // without a single kernel
+  static std::string asked;
+  Backend backend = find_backend("cpu");
+  Context::Options options;
+  options.backend = &backend;
+  EXPECT_NE(Context(options).kernels().linear_fwd, nullptr);
+  options.product = "own";
+  EXPECT_THROW(Context{options}, Error) << "where the backend leaves no choice";
+  backend.kernels_with = [](const KernelChoice& choice) -> const KernelTable& {
+    asked = std::string(choice.convolution) + "," + choice.product;
+    return other;
+  };
+  EXPECT_EQ(Context(options).kernels().linear_fwd, nullptr);
+  EXPECT_EQ(asked, ",own");
+  options.convolution = "cudnn";
+  options.product = "";
+  EXPECT_EQ(Context(options).kernels().linear_fwd, nullptr);
+  EXPECT_EQ(asked, "cudnn,");
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <exception>
 
 #include "engine/context.h"
-#include "engine/errors.h"
 #include "kernels/simt/simt.h"
 #include "tests/ops/guarded_backend.h"
 
@@ -14,13 +13,12 @@ const simt::Control* control(const Device& device) {
   return device.emulated() ? simt::control_of(find_backend(device.name)) : nullptr;
 }
 
-const Backend& with_convolution(const Device& device) {
+const Backend& with_choice(const Device& device) {
   const Backend& backend = find_backend(device.name);
   if (backend.kernels_with == nullptr) return backend;
   static Backend chosen;
   chosen = backend;
-  chosen.kernels = backend.kernels_with(device.convolution.c_str());
-  if (chosen.kernels == nullptr) fail("--conv ", device.convolution, ": use own or cudnn");
+  chosen.kernels = &backend.kernels_with({device.convolution.c_str(), device.product.c_str()});
   return chosen;
 }
 
@@ -30,7 +28,7 @@ std::string problem_of(const Device& device) {
   const std::string problem = why_unavailable(device.name);
   if (!problem.empty()) return problem;
   try {
-    with_convolution(device);
+    with_choice(device);
     return "";
   } catch (const std::exception& error) {
     return error.what();
@@ -38,7 +36,7 @@ std::string problem_of(const Device& device) {
 }
 
 const Backend& backend_of(const Device& device) {
-  const Backend& backend = with_convolution(device);
+  const Backend& backend = with_choice(device);
   return device.guards ? guarded(backend) : backend;
 }
 

@@ -17,15 +17,16 @@ struct Device {
   bool guards = true;            // lay guard zones around every allocation
   int threads = 2;
   std::string convolution = "own";       // cuda: own or cudnn
+  std::string product = "own";           // cuda: own or cublaslt
   const KernelTable* kernels = nullptr;  // run these instead of the device's own
 
   bool emulated() const { return name.rfind("simt", 0) == 0; }
 };
 
 // The backend to run on: the device's own, guarded unless `guards` is off. Throws where it has no
-// such convolution.
+// such convolution or product.
 const Backend& backend_of(const Device& device);
-// Why the device, or its choice of convolution, cannot be used; empty where it can.
+// Why the device, or its choice of kernels, cannot be used; empty where it can.
 std::string problem_of(const Device& device);
 // Chooses the order of threads of what runs next; nothing on devices that have none.
 void set_order_seed(const Device& device, std::uint64_t seed);

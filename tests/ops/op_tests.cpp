@@ -1,7 +1,7 @@
 // The op suite: every case of every family on one device.
-//   op_tests [--device=cpu|simt|simt-counted|cuda] [--conv=own|cudnn] [--dtype=f32|bf16|f16]
-//            [--simt-seed=N] [--simt-seeds=N] [--threads=N] [--case "<kernel> key=value ..."]
-//            [GoogleTest flags]
+//   op_tests [--device=cpu|simt|simt-counted|cuda] [--conv=own|cudnn] [--product=own|cublaslt]
+//            [--dtype=f32|bf16|f16] [--simt-seed=N] [--simt-seeds=N] [--threads=N]
+//            [--case "<kernel> key=value ..."] [GoogleTest flags]
 // Each registered test is one case; --case runs one line as a trace prints it. Where the device
 // cannot be used the one test of this binary skips and says why.
 #include <gtest/gtest.h>
@@ -112,6 +112,8 @@ Arguments parse(int argc, char** argv) {
       arguments.dtype = dtype;
     } else if (const char* convolution = option("--conv", argc, argv, i)) {
       device.convolution = convolution;
+    } else if (const char* product = option("--product", argc, argv, i)) {
+      device.product = product;
     } else if (const char* line = option("--case", argc, argv, i)) {
       arguments.line = line;
     } else {

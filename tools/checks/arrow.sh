@@ -22,7 +22,7 @@ sources '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 awk '
     home["zlib.h"] = "io one"
     home["CLI"] = "tools one";        home["nlohmann"] = "weights one"
     home["dnnl"] = "kernels/cpu one"; home["cudnn"] = "kernels/cuda/cudnn"
-    home["cublasLt.h"] = "kernels/cuda one"
+    home["cublasLt.h"] = "kernels/cuda/cublaslt"
     home["cuda_runtime.h"] = "kernels/cuda"; home["cuda_bf16.h"] = "kernels/cuda"
     home["cuda_fp16.h"] = "kernels/cuda"
     # The C library, the compiler, OpenMP and the sanitizers are the platform.
