@@ -10,7 +10,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 piece_seconds=540 # one piece may run so long
-op_pieces=9 # the last: convolutions by cuDNN; the others are shards of everything by own kernels
+op_pieces=10 # shards of everything by own kernels; the last two: what cuDNN and cuBLASLt do
 
 fail() { # STATUS WORD...
   local status=$1
@@ -114,15 +114,18 @@ total() {
 run_piece() {
   local piece=$1 seconds=$2 status=0
   local name=$out/piece-$piece
-  local shards=$((op_pieces - 1)) what=(--device=cuda)
+  local shards=$((op_pieces - 2)) what=(--device=cuda)
   local shard=$piece
   if ((piece == shards)); then
-    shards=1 shard=0
     what+=(--conv=cudnn '--gtest_filter=conv2d*')
+  elif ((piece > shards)); then
+    what+=(--product=cublaslt '--gtest_filter=linear*')
   fi
-  GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard timeout -k 10 "$seconds" \
-    "$bundle/bin/op_tests" "${what[@]}" --gtest_output="xml:$name.xml" --gtest_brief=1 \
-    >"$name.log" 2>&1 || status=$?
+  local topic='' # of the trace: whatever a vendor's library does not do, own kernels do unseen
+  if ((piece >= shards)); then shards=1 shard=0 topic=op; fi
+  LAMELLA_TRACE=$topic GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard \
+    timeout -k 10 "$seconds" "$bundle/bin/op_tests" "${what[@]}" \
+    --gtest_output="xml:$name.xml" --gtest_brief=1 >"$name.log" 2>&1 || status=$?
   if [[ $status == 124 || $status == 137 ]]; then
     echo "piece $piece was stopped after $seconds s" | tee -a "$name.log"
     return 1
