@@ -37,6 +37,7 @@ for needed in $(readelf -d "$usr"/lib/*.so "$usr/bin/lamella" |
     liblamella*) part=lamella ;;
     libc | libm | libgcc_s | libgomp | libstdc++ | ld-linux*) part=compiler-runtime ;;
     libpng*) part=libpng ;;
+    libz) part=zlib ;;
     libjpeg) part=libjpeg-turbo ;;
     libdnnl) part=oneDNN ;;
     *) part=$needed ;;
