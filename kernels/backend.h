@@ -29,7 +29,8 @@ struct Backend {
   void* (*allocate)(std::size_t bytes) = nullptr;
   void (*release)(void* data, std::size_t bytes) = nullptr;
 
-  // All copies are ordered after earlier work on the stream; copy_to_host returns when done.
+  // All copies are ordered after earlier work on the stream. They return when done: the memory of
+  // the host may then be freed, or read.
   void (*copy_to_device)(void* dst, const void* src, std::size_t bytes, void* stream) = nullptr;
   void (*copy_to_host)(void* dst, const void* src, std::size_t bytes, void* stream) = nullptr;
   void (*synchronize)(void* stream) = nullptr;

@@ -1,5 +1,5 @@
 // The `cuda` backend: device memory, copies, and the answer to "can this machine run it?". The only
-// file beside the launch door that sees the CUDA runtime, which is linked statically: the library
+// file beside runtime.cpp that calls the CUDA runtime, which is linked statically: the library
 // loads, and says what is missing, on a machine without any part of CUDA.
 #include "kernels/backend.h"
 
@@ -41,12 +41,15 @@ void* allocate(std::size_t bytes) {
 
 // Runs in destructors, so it does not throw; a failed kernel is reported by the next copy.
 void release(void* data, std::size_t) {
-  cudaFree(data);
+  if (cudaFree(data) != cudaSuccess) cudaGetLastError();
 }
 
+// Waits, because CUDA only says that it may: where a device reads the pages of the host itself, the
+// copy could still be reading what the caller frees.
 void copy_to_device(void* dst, const void* src, std::size_t bytes, void* stream) {
   check(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, stream_of(stream)),
         "copying " + std::to_string(bytes) + " bytes to the device");
+  check(cudaStreamSynchronize(stream_of(stream)), "waiting for a copy to the device");
 }
 
 void copy_to_host(void* dst, const void* src, std::size_t bytes, void* stream) {
@@ -116,12 +119,15 @@ std::string find_problem() {
 
 const char* unavailable() {
   static const std::string problem = []() -> std::string {
+    std::string found;
     try {
-      return find_problem();
+      found = find_problem();
     } catch (const std::exception& error) {
-      return std::string("the GPU does not run this library's kernels (built for ") +
-             LAMELLA_CUDA_BUILT_FOR + "): " + error.what();
+      found = std::string("the GPU does not run this library's kernels (built for ") +
+              LAMELLA_CUDA_BUILT_FOR + "): " + error.what();
     }
+    cudaGetLastError();  // what there was is told
+    return found;
   }();
   return problem.empty() ? nullptr : problem.c_str();
 }

@@ -14,6 +14,7 @@ struct LaunchShape {
   const char* name;
   dim3 grid, block;
   std::size_t shared_bytes;  // of dynamic shared memory
+  void* stream;              // which the emulator, running at once, has no use for
 };
 
 // A kernel and its arguments, without their types. `arguments` is read by every thread.
