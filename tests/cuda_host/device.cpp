@@ -74,11 +74,12 @@ Device::Answer Device::ask(const std::function<void(StandIn&)>& prepare) const {
   return answer;
 }
 
-std::unique_ptr<Context> Device::context() const {
+std::unique_ptr<Context> Device::context(bool cache_memory) const {
   Context::Options options;
   options.backend = backend_;
-  options.convolution = "own";
+  options.convolution = options.product = "own";
   options.threads = 1;
+  options.cache_memory = cache_memory;
   auto context = std::make_unique<Context>(options);
   // The engine has no other stream than the null one yet.
   const_cast<KernelContext&>(context->kernel_context()).stream = stand_in_->stream(1);

@@ -30,7 +30,7 @@ class Device {
   Answer ask(const std::function<void(StandIn&)>& prepare) const;
 
   // On stream 1, so that what lies on the null stream lies there by mistake.
-  std::unique_ptr<Context> context() const;
+  std::unique_ptr<Context> context(bool cache_memory = true) const;
 
  private:
   Device();

@@ -57,9 +57,9 @@ struct Step {
 };
 
 // A step on a context of its own, which nothing makes fail.
-Step clean_step(const Device& device) {
+Step clean_step(const Device& device, bool cache_memory) {
   device.reset(/*executing=*/false);
-  EXPECT_EQ(error_of_step(*device.context()), "");
+  EXPECT_EQ(error_of_step(*device.context(cache_memory)), "");
   const StandIn& s = device.stand_in();
   EXPECT_EQ(faults_of(s), "");
   return {lines_of(s.record, 1), work_of(s.record), s.calls};
@@ -77,12 +77,12 @@ void expect_sentence(const std::string& error, const std::string& function, long
 
 // The step with the `call`th call failing, then without, both on one context. A call that the step
 // does not come to is one of the context's end. Returns what failed.
-std::string fail_once(const Device& device, long call, const Step& clean) {
+std::string fail_once(const Device& device, bool cache_memory, long call, const Step& clean) {
   StandIn& s = device.stand_in();
   device.reset(/*executing=*/false);
   s.failing_call = call;
   s.failure = kLaunchFailure;
-  auto context = device.context();
+  auto context = device.context(cache_memory);
   const std::string error = error_of_step(*context);
   if (s.failed.empty()) context.reset();
   const std::string failed = s.failed;
@@ -95,14 +95,19 @@ std::string fail_once(const Device& device, long call, const Step& clean) {
   return failed;
 }
 
-TEST(Failures, OfAnyCallOfAStep) {
+// With the memory that a context caches, and with every tensor in memory of its own.
+class Failures : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Host, Failures, testing::Bool(),
+                         [](const auto& of) { return of.param ? "cached" : "uncached"; });
+
+TEST_P(Failures, OfAnyCallOfAStep) {
   const Device& device = Device::instance();
-  const Step clean = clean_step(device);
+  const Step clean = clean_step(device, GetParam());
   std::map<std::string, int> points;
   for (long call = 1; call <= clean.calls; ++call) {
-    ++points[fail_once(device, call, clean)];
+    ++points[fail_once(device, GetParam(), call, clean)];
     EXPECT_EQ(faults_of(device.stand_in()), "") << "after call " << call;
-    ASSERT_EQ(clean_step(device).lines, clean.lines) << "after call " << call;
+    ASSERT_EQ(clean_step(device, GetParam()).lines, clean.lines) << "after call " << call;
     if (HasFailure()) FAIL() << "at call " << call << " of " << clean.calls;
   }
   std::printf("%ld points of failure in a step:\n", clean.calls);
@@ -112,27 +117,28 @@ TEST(Failures, OfAnyCallOfAStep) {
 
 // The device is lost for the process: nothing works, not even giving memory back, but all of it is
 // given back, and the sentence is that of the first failure.
-TEST(Failures, ThatStay) {
+TEST_P(Failures, ThatStay) {
   const Device& device = Device::instance();
-  const Step clean = clean_step(device);
+  const Step clean = clean_step(device, GetParam());
   StandIn& s = device.stand_in();
   for (long call = 1; call <= clean.calls; ++call) {
     device.reset(/*executing=*/false);
     s.failing_call = call;
     s.failure = kLaunchFailure;
     s.failure_stays = true;
-    const std::string error = error_of_step(*device.context());
-    expect_sentence(error, s.failed, call);
+    const std::string error = error_of_step(*device.context(GetParam()));
+    // cudaFree, in a destructor, leaves it to the next call, of which there may be none.
+    if (s.failed != "cudaFree") expect_sentence(error, s.failed, call);
     EXPECT_TRUE(s.live.empty()) << "after call " << call;
     EXPECT_TRUE(s.misuse.empty()) << "after call " << call << ": " << s.misuse.front();
     if (HasFailure()) FAIL() << "at call " << call << " of " << clean.calls;
   }
-  EXPECT_EQ(clean_step(device).lines, clean.lines);
+  EXPECT_EQ(clean_step(device, GetParam()).lines, clean.lines);
 }
 
-TEST(Failures, OfMemoryAreAskedForTwiceAndThenTold) {
+TEST_P(Failures, OfMemoryAreAskedForTwiceAndThenTold) {
   const Device& device = Device::instance();
-  const Step clean = clean_step(device);
+  const Step clean = clean_step(device, GetParam());
   StandIn& s = device.stand_in();
   int mallocs = 0;
   for (long call = 1; call <= clean.calls; ++call) {
@@ -141,7 +147,7 @@ TEST(Failures, OfMemoryAreAskedForTwiceAndThenTold) {
       s.failing_call = call;
       s.failure = kOutOfMemory;
       s.failure_stays = stays;
-      const std::string error = error_of_step(*device.context());
+      const std::string error = error_of_step(*device.context(GetParam()));
       if (s.failed != "cudaMalloc") break;
       if (stays) {
         EXPECT_NE(error.find("out of memory on cuda: asked for"), std::string::npos) << error;
@@ -153,10 +159,10 @@ TEST(Failures, OfMemoryAreAskedForTwiceAndThenTold) {
       EXPECT_TRUE(s.live.empty());
     }
   }
-  EXPECT_GE(mallocs, 1);
+  EXPECT_GE(mallocs, GetParam() ? 1 : 100);
 }
 
-TEST(Failures, OfAnyCallThatAsksWhetherTheDeviceCanBeUsed) {
+TEST(Host, SaysWhichCallFailedBeforeTheFirstStep) {
   long call = 0;
   for (bool failed = true; failed;) {
     ++call;
