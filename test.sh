@@ -61,9 +61,9 @@ export -f build tests nvcc_build requirements aarch64_build
 
 # What is left to `long`: the second compiler's look at tests and benches; without oneDNN, what does
 # not convolve; and, under sanitizers, the emulator, the kernels of each instruction set, and the
-# slowest tests.
+# slowest tests, such as gradients of the large networks.
 clang_part=product
-asan_tests=(-L fast -E ten_losses)
+asan_tests=(-L fast -E 'ten_losses|every_gradient/(densenet|inception|googlenet)')
 no_onednn_tests=(-R '^(ops\.cpu|ops\.units\.cpu|cpu\.|engine|capi)|Trainer\.|GivesTheLogits')
 asan_part=(-DLAMELLA_SIMT= -DLAMELLA_CPU_LEVELS=OFF)
 if [[ $tier == long ]]; then
