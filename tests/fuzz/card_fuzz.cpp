@@ -7,8 +7,8 @@
 #include <fstream>
 #include <vector>
 
-#include "engine/errors.h"
 #include "io/preprocess.h"
+#include "tests/fuzz/attempt.h"
 #include "tests/support/temporary_folder.h"
 #include "train/checkpoint.h"
 #include "train/features.h"
@@ -16,14 +16,6 @@
 using namespace lamella;
 
 namespace {
-
-template <class Read>
-void attempt(Read read) {
-  try {
-    read();
-  } catch (const Error&) {  // the only thing that may come
-  }
-}
 
 std::vector<char> as_safetensors(const std::uint8_t* data, std::size_t size) {
   const auto header =

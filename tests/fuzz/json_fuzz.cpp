@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <fstream>
 
-#include "engine/errors.h"
+#include "tests/fuzz/attempt.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/cross_validate.h"
 #include "tools/kernel_limits.h"
@@ -13,14 +13,6 @@
 using namespace lamella;
 
 namespace {
-
-template <class Read>
-void attempt(Read read) {
-  try {
-    read();
-  } catch (const Error&) {  // the only thing that may come
-  }
-}
 
 // A call that limits can be held against.
 std::vector<tool::Row> counted_rows() {
