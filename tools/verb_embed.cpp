@@ -77,6 +77,7 @@ FeatureSet describe(Context& ctx, const EmbedArguments& args, const Extractor& e
   set.origin["architecture"] = spec.name;
   if (!spec.cut.empty()) set.origin["cut"] = spec.cut;
   if (spec.head != "own") set.origin["head"] = spec.head;
+  if (ctx.dtype != DType::F32) set.origin["dtype"] = name_of(ctx.dtype);
   set.origin["layer"] = args.layer;
   set.origin["weights"] = weights_hash(ctx, extractor.model);
   set.origin["images"] = fingerprint(dataset);

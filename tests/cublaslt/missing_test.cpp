@@ -2,20 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "kernels/cuda/cublaslt/cublaslt.h"
+#include "tests/cublaslt/own_products.h"
 #include "tests/stand_in/host.h"
 
 namespace lamella::cuda {
 namespace {
 
 TEST(CublasLtMissing, LeavesEverythingToTheOwnKernels) {
-  static int own_calls = 0;
-  KernelTable own;
-  own.linear_fwd = [](const KernelContext&, const LinearShape&, const void*, const void*,
-                      const float*, void*) { ++own_calls; };
-  own.linear_bwd_data = [](const KernelContext&, const LinearShape&, const void*, const void*,
-                           void*, Write) { ++own_calls; };
-  own.linear_bwd_weight = own.linear_bwd_data;
-  const KernelTable table = with_cublaslt(own);
+  const KernelTable table = with_cublaslt(counting_products());
   stand_in::Host host;
   const LinearShape s{1, 1, 1, 1, 1, DType::F32};
   const float operand[1] = {};

@@ -12,6 +12,7 @@
 #include "kernels/cuda/cublaslt/cublaslt.h"
 #include "kernels/half.h"
 #include "kernels/ref/linear.h"
+#include "tests/cublaslt/own_products.h"
 #include "tests/stand_in/host.h"
 #include "tests/stand_in/numbers.h"
 
@@ -25,16 +26,9 @@ const StandIn& library() {
   return loaded;
 }
 
-int own_calls = 0;
-
 const KernelTable& table() {
   static const KernelTable made = [] {
-    KernelTable own;
-    own.linear_fwd = [](const KernelContext&, const LinearShape&, const void*, const void*,
-                        const float*, void*) { ++own_calls; };
-    own.linear_bwd_data = [](const KernelContext&, const LinearShape&, const void*, const void*,
-                             void*, Write) { ++own_calls; };
-    own.linear_bwd_weight = own.linear_bwd_data;
+    KernelTable own = counting_products();
     own.cast = [](const KernelContext&, const CastShape& s, const void* x, void* y, Write) {
       for (std::int64_t i = 0; i < s.pixels; ++i) {
         for (std::int64_t c = 0; c < s.C; ++c) {

@@ -2,7 +2,6 @@
 // and dense, Inception and fire blocks through the hand-written CUDA kernels, run by the emulator.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <map>
 
 #include "layers/dense_block.h"
@@ -42,20 +41,11 @@ Values run(Context& ctx, const Module& block, const Shape& x_shape) {
   return result;
 }
 
-double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += (double{a[i]} - double{b[i]}) * (double{a[i]} - double{b[i]});
-    norm += double{b[i]} * double{b[i]};
-  }
-  return std::sqrt(difference / norm);
-}
-
 void expect_equal(const Values& actual, const Values& expected) {
   ASSERT_EQ(actual.size(), expected.size());
   for (const auto& [name, values] : expected) {
     ASSERT_EQ(actual.at(name).size(), values.size()) << name;
-    EXPECT_LE(relative_error(actual.at(name), values), 1e-5) << name;
+    EXPECT_LE(golden::relative_error(actual.at(name), values), 1e-5) << name;
   }
 }
 
@@ -173,8 +163,8 @@ TEST(DenseBlockForm, of_inference_is_the_plain_one) {
     return ctx.to_host(
         block.forward(ctx, ctx.from_host(golden::values("block_tests/x", x.count(), -1, 1), x)));
   };
-  EXPECT_LE(relative_error(outputs(std::type_identity<DenseBlock>()),
-                           outputs(std::type_identity<PlainDenseBlock>())),
+  EXPECT_LE(golden::relative_error(outputs(std::type_identity<DenseBlock>()),
+                                   outputs(std::type_identity<PlainDenseBlock>())),
             1e-6);
 }
 
@@ -269,7 +259,8 @@ TEST_P(SimtBlock, computes_in_16_bits_what_it_computes_in_f32) {
     Context simt(options);
     const Values actual = run(simt, *block.build(simt), block.x);
     for (const auto& [name, values] : expected) {
-      EXPECT_LE(relative_error(actual.at(name), values), name == "y" ? of_output : of_gradients)
+      EXPECT_LE(golden::relative_error(actual.at(name), values),
+                name == "y" ? of_output : of_gradients)
           << name << " in " << name_of(dtype);
     }
   }

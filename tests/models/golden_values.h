@@ -26,4 +26,7 @@ std::vector<float> parameter_values(const std::string& model, const Parameter& p
 // (within about 12 %), so that a golden can say much about a large tensor in 256 bytes.
 std::vector<double> sketch(std::span<const float> values);
 
+// L2 norm of a - b over that of b; of b = 0, the norm of a.
+double relative_error(const std::vector<float>& a, const std::vector<float>& b);
+
 }  // namespace lamella::golden

@@ -43,13 +43,15 @@ struct Session {
   double step(double learning_rate, LossScale* scale = nullptr) {
     return train_step(ctx, model, *optimiser, images(), learning_rate, {}, scale);
   }
-  std::vector<float> gradients() {
+  // Over the factor that the loss was scaled by, a power of 2.
+  std::vector<float> gradients(float factor = 1) {
     std::vector<float> all;
     for (const Parameter& parameter : model.parameters()) {
       if (!parameter.trained()) continue;
       const std::vector<float> one = ctx.to_host(parameter.tensor.grad());
       all.insert(all.end(), one.begin(), one.end());
     }
+    for (float& value : all) value /= factor;
     return all;
   }
   std::string hash() { return weights_hash(ctx, model); }
@@ -58,15 +60,6 @@ struct Session {
   Model model;
   std::unique_ptr<Optimiser> optimiser;
 };
-
-double relative_error(const std::vector<float>& a, const std::vector<float>& b, double factor = 1) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += std::pow(double{a[i]} / factor - double{b[i]}, 2);
-    norm += std::pow(double{b[i]}, 2);
-  }
-  return std::sqrt(difference / norm);
-}
 
 class MixedPrecision : public testing::Test {
  protected:
@@ -88,7 +81,7 @@ TEST_F(MixedPrecision, ComputesWhatF32Computes) {
        {Case{DType::BF16, 3e-2, 0.15}, {DType::F16, 4e-3, 0.05}}) {
     Session rounded(dtype);
     EXPECT_NEAR(rounded.step(0), loss, of_loss * loss) << name_of(dtype);
-    const double error = relative_error(rounded.gradients(), exact.gradients());
+    const double error = golden::relative_error(rounded.gradients(), exact.gradients());
     EXPECT_LE(error, of_gradients) << name_of(dtype);
     EXPECT_GT(error, 1e-5) << name_of(dtype) << " is f32 in disguise";
   }
@@ -103,7 +96,7 @@ TEST_F(MixedPrecision, ChangesWeightsInF32) {
     session.step(1e-6);
     const std::vector<float> after = session.ctx.to_host(filter.values());
     EXPECT_NE(after, before) << name_of(dtype);
-    EXPECT_LT(relative_error(after, before), 1e-4) << name_of(dtype);
+    EXPECT_LT(golden::relative_error(after, before), 1e-4) << name_of(dtype);
     for (const Parameter& parameter : session.model.parameters()) {
       if (!parameter.master.defined()) continue;
       const Tensor rounded = cast(session.ctx, parameter.master, dtype);
@@ -117,10 +110,10 @@ TEST_F(MixedPrecision, TheLossScaleChangesNoStep) {
   Session plain(DType::F16), scaled(DType::F16);
   LossScale scale{1024, 0};
   plain.step(1e-2), scaled.step(1e-2, &scale);
-  EXPECT_LE(relative_error(scaled.gradients(), plain.gradients(), 1024), 4e-3);
+  EXPECT_LE(golden::relative_error(scaled.gradients(1024), plain.gradients()), 4e-3);
   for (std::size_t i = 0; i < plain.model.parameters().size(); ++i) {
-    EXPECT_LE(relative_error(scaled.ctx.to_host(scaled.model.parameters()[i].values()),
-                             plain.ctx.to_host(plain.model.parameters()[i].values())),
+    EXPECT_LE(golden::relative_error(scaled.ctx.to_host(scaled.model.parameters()[i].values()),
+                                     plain.ctx.to_host(plain.model.parameters()[i].values())),
               1e-3)
         << plain.model.parameters()[i].name;
   }
@@ -202,7 +195,7 @@ TEST_F(MixedPrecision, InferenceFormsComputeInIt) {
     const auto logits = [](Session& s, const Model& model) {
       return s.ctx.to_host(model.forward(s.ctx, input_of(s.ctx, model, images())));
     };
-    const double error = relative_error(logits(session, form), logits(exact, exact.model));
+    const double error = golden::relative_error(logits(session, form), logits(exact, exact.model));
     EXPECT_LE(error, tolerance) << name_of(dtype);
     EXPECT_GT(error, 1e-6) << name_of(dtype);
   }

@@ -2,8 +2,6 @@
 // gradients as the CPU's, and the same bits whatever the order in which threads run.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "kernels/simt/simt.h"
 #include "tests/models/golden_values.h"
 #include "train/optimiser.h"
@@ -54,16 +52,6 @@ StepResult run_step(const std::string& device) {
   return result;
 }
 
-double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = double{a[i]} - double{b[i]};
-    difference += d * d;
-    norm += double{b[i]} * double{b[i]};
-  }
-  return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
-}
-
 class SimtStep : public testing::Test {
  protected:
   void SetUp() override {
@@ -77,7 +65,7 @@ TEST_F(SimtStep, gradients_and_weights_equal_those_of_the_cpu) {
   ASSERT_EQ(simt.names, cpu.names);
   for (std::size_t i = 0; i < cpu.names.size(); ++i) {
     ASSERT_EQ(simt.values[i].size(), cpu.values[i].size()) << cpu.names[i];
-    EXPECT_LE(relative_error(simt.values[i], cpu.values[i]), 1e-5) << cpu.names[i];
+    EXPECT_LE(golden::relative_error(simt.values[i], cpu.values[i]), 1e-5) << cpu.names[i];
   }
 }
 

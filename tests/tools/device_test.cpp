@@ -2,6 +2,8 @@
 // in 16 bits is a model like any other.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "engine/context.h"
 #include "tests/tools/tool_process.h"
 #include "weights/json.h"
@@ -47,6 +49,16 @@ TEST(DeviceTest, ModelsTrainedIn16BitsAreLikeOthers) {
     ASSERT_EQ(answer.status, 0) << answer.err;
     const Answer there = run_tool({"predict", run, data, "--device", "simt", "--dtype", dtype});
     EXPECT_EQ(there.status, 0) << there.err;
+    // Features of one type are not taken for those of another.
+    const auto embed = [&](const std::string& type) {
+      return run_tool({"embed", "--weights", run, "--data", data, "--out", folder.file("features"),
+                       "--device", "simt", "--dtype", type});
+    };
+    EXPECT_EQ(embed("f32").status, 0);
+    const Answer made_again = embed(dtype);
+    EXPECT_NE(made_again.err.find("is made again; changed: dtype"), std::string::npos)
+        << made_again.err;
+    std::filesystem::remove(folder.file("features"));
     const Answer here = run_tool({"predict", run, data});  // checks the known answer
     EXPECT_EQ(here.status, 0) << here.err;
     const Answer refused = run_tool({"predict", run, data, "--dtype", dtype, "--device", "cpu"});
