@@ -146,6 +146,8 @@ def cold_start(args):
                                 "--threads", args.threads])
         for _ in range(args.warm_up):
             side.iterate()
+        if side.problem is not None:
+            sys.exit(f"the forward pass cannot be timed: {side.problem}")
         reference, wall, forward = [quiet_reference()], [], []
         for _ in range(args.pairs):
             start = time.perf_counter()

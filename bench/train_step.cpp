@@ -77,7 +77,7 @@ class Side {
         model_(make_model(ctx_, {arguments.model, arguments.size, arguments.size,
                                  arguments.channels, arguments.classes})) {
     for (const Parameter& parameter : model_.parameters()) {
-      ctx_.copy_from_host(golden::parameter_values(arguments.model, parameter), parameter.tensor);
+      parameter.assign(ctx_, golden::parameter_values(arguments.model, parameter));
     }
     const Shape shape{arguments.batch, arguments.size, arguments.size, arguments.channels};
     x_ = ctx_.from_host(golden::values("bench/x", shape.count(), -1, 1), shape);
